@@ -1,0 +1,61 @@
+"""What every route works with: steps, views, the vault's state, and who asks."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from breakglass.api.attempts import Challenges, Failures
+from breakglass.api.services import Services
+from breakglass.errors import Forbidden, Unavailable
+from breakglass.flow import sign_in
+from breakglass.model.people import Actor
+from breakglass.storage.work import Read, Step
+from breakglass.trust.chain import Chain
+from breakglass.views import shapes
+from breakglass.views import vault as vaults
+from breakglass.views.book import Book, connect_line
+
+P = ParamSpec("P")
+T = TypeVar("T")
+TOKEN_MAX = 200
+
+
+class House:
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        monotonic = services.store.clock.monotonic
+        self.challenges, self.failures = Challenges(monotonic), Failures(monotonic)
+
+    @property
+    def chain(self) -> Chain:
+        return self.services.estate.chain
+
+    @property
+    def book(self) -> Book:
+        settings = self.services.settings
+        host, port = self.services.ssh_at() if self.services.ssh_at else (settings.ssh_host, settings.ssh_port)
+        return Book(self.chain, connect_line(host, port))
+
+    async def do(self, actor: Actor, step: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run one step; it is durable when this returns."""
+        return (await self.services.store.run(actor, step, *args, **kwargs)).value
+
+    async def see(self, view: Callable[Concatenate[Read, Book, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.services.store.read(view, self.book, *args, **kwargs)
+
+    async def actor(self, authorization: str) -> Actor | None:
+        """Who this header's token signs in; None for nobody."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_MAX:
+            return None
+        try:
+            return await self.services.store.read(sign_in.who, self.chain.head, token)
+        except Forbidden:  # the roster does not give this key to this person any more
+            return None
+
+    async def vault(self) -> shapes.Vault:
+        """Its state, also when it does not answer: then it helps nobody, as if it were sealed."""
+        try:
+            return vaults.shown(await asyncio.to_thread(self.services.vault.status))
+        except Unavailable as silent:
+            return vaults.silent(silent)

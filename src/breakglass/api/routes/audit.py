@@ -1,0 +1,49 @@
+"""The log: entries, one with its proof, the latest checkpoint, and a verification of the whole."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from breakglass.api.declare import Api, those_who
+from breakglass.api.house import House
+from breakglass.storage.work import Read
+from breakglass.views import log as views
+from breakglass.views import shapes
+from breakglass.views.book import Book
+
+BIGGEST = 2**62
+Name = Annotated[str, Query(max_length=120)]
+
+
+def add(api: Api, house: House) -> None:
+    auditing = those_who("audit")
+
+    @api.get("/audit/entries", may=auditing)
+    async def list_entries(
+        after: Annotated[int, Query(ge=-1, le=BIGGEST)] = -1,
+        about: Name = "",
+        kind: Name = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> list[shapes.Entry]:
+        """Entries behind `after`, in order; without it the last ones. `kind=session.` finds all kinds that begin so."""
+        return list(await house.see(views.listed, after=after, about=about, kind=kind, limit=limit))
+
+    @api.get("/audit/entries/{index}", may=auditing)
+    async def show_entry(index: Annotated[int, Path(ge=0, le=BIGGEST)]) -> shapes.ProvenEntry:
+        """One entry, its inclusion proof and the checkpoint: check it without trusting this server."""
+        return await house.see(views.proven, index)
+
+    @api.get("/audit/checkpoint", may=auditing)
+    async def latest_checkpoint() -> shapes.Checkpoint:
+        """The latest head that the vault signed (C2SP tlog-checkpoint)."""
+        return await house.see(_checkpoint)
+
+    @api.post("/audit/verify", may=auditing)
+    async def verify_log() -> shapes.Verification:
+        """Verify every leaf, node, checkpoint, statement and roster step, in a process of its own."""
+        result = await house.services.verify_log()
+        return shapes.Verification(ok=result.get("ok") is True, result=result)
+
+
+def _checkpoint(look: Read, book: Book) -> shapes.Checkpoint:
+    return views.checkpoint(look)

@@ -1,0 +1,35 @@
+"""The vault's seal: its state for everybody, its shares and its closing for custodians."""
+
+import asyncio
+
+from breakglass.api.bodies import Share
+from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
+from breakglass.api.house import House
+from breakglass.flow import seal
+from breakglass.model.secret import Secret
+from breakglass.views import shapes
+from breakglass.views import vault as views
+
+
+def add(api: Api, house: House) -> None:
+    vault, deployment = house.services.vault, house.services.settings.deployment
+
+    @api.get("/vault", may=SIGNED_IN)
+    async def vault_status() -> shapes.Vault:
+        return await house.vault()
+
+    @api.post("/vault/unseal", may=those_who("unseal"))
+    async def unseal(body: Share, actor: Signed) -> shapes.Vault:
+        """Enter one share of the vault's key; the last one that is needed opens it."""
+        share = Secret(body.share.get_secret_value().encode("utf-8", "replace"))
+        progress = await asyncio.to_thread(vault.unseal_share, share)
+        entered = progress.k if not progress.sealed else len(progress.entered)
+        await house.do(actor, seal.share_entered, deployment, entered, progress.k)
+        return views.progress(progress)
+
+    @api.post("/vault/seal", may=those_who("unseal"))
+    async def seal_vault(actor: Signed) -> shapes.Vault:
+        """Forget every key: nobody gets in until custodians unseal it."""
+        await house.do(actor, seal.sealing, deployment)
+        await asyncio.to_thread(vault.seal)
+        return await house.vault()

@@ -1,0 +1,39 @@
+"""What the API is given by `app`: the store, the estate, the vault's client, and the acts that need a secret's
+release.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from breakglass.config import Settings
+from breakglass.flow.estate import Estate
+from breakglass.model.ids import SessionId
+from breakglass.model.people import Actor
+from breakglass.model.secret import Secret
+from breakglass.model.target import AccountId
+from breakglass.storage.store import Store
+from breakglass.vault.client import VaultClient
+
+
+class Replay(Protocol):
+    async def __call__(self, actor: Actor, session: SessionId, signature: str, text: str | None) -> bytes:
+        """The recording as asciicast v3, for an auditor's replay statement. Told to the log first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    store: Store
+    estate: Estate
+    vault: VaultClient
+    settings: Settings
+    replay: Replay
+    deposit: Callable[[Actor, AccountId, Secret], Awaitable[int]]
+    """Seal and store a credential for a custodian; returns its version."""
+    roster_adopted: Callable[[], Awaitable[None]]
+    """Tell the vault and the door about a version that was just adopted."""
+    verify_log: Callable[[], Awaitable[dict[str, object]]]
+    """Verify the log in a process of its own; the result as `audit verify --json` prints it."""
+    ssh_at: Callable[[], tuple[str, int]] | None = None
+    """Host and port at which the SSH door really listens; None: as the settings say."""

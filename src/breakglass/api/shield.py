@@ -1,0 +1,64 @@
+"""What every answer and every request passes: a cap on the body, and headers that let no browser do more than read.
+
+Plain ASGI, outside of everything else, so that nothing is parsed before it and no answer escapes it.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_MAX = 256 * 1024
+"""Bytes: a roster's document (60,000) or a statement with its signature, with room for JSON's escapes."""
+HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+)
+
+
+class Headers:
+    """The strict ones on each answer, unless it sets its own."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                there = {name.lower() for name, _ in message.get("headers", [])}
+                more = [one for one in HEADERS if one[0] not in there]
+                message = {**message, "headers": [*message.get("headers", []), *more]}
+            await send(message)
+
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class BodyCap:
+    """Raises HTTP 413 as soon as more than `BODY_MAX` bytes came, whatever the Content-Length said."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        came = 0
+
+        async def capped() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > BODY_MAX:
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, capped if scope["type"] == "http" else receive, send)

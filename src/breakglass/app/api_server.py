@@ -1,0 +1,62 @@
+"""The API's listener: uvicorn inside the node's own event loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from breakglass.api.app import make
+from breakglass.api.services import Services
+from breakglass.errors import Unavailable
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the node's business."""
+        yield
+
+
+class ApiServer:
+    def __init__(self, services: Services) -> None:
+        config = uvicorn.Config(
+            make(services),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            limit_concurrency=256,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=2,
+            h11_max_incomplete_event_size=32 * 1024,
+        )
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Raises `Unavailable` when the address is taken."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+        except OSError as error:
+            listening.close()
+            raise Unavailable(
+                f"The API can't listen on {host}:{port}: {error.strerror}.", what_to_do="Choose another `api_port`."
+            ) from None
+        self.port = listening.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve(sockets=[listening]), name="api")
+        async with asyncio.timeout(10):
+            while not self._server.started:  # noqa: ASYNC110 (uvicorn tells it by this flag only)
+                await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        self._server.should_exit = True
+        if self._task:
+            await asyncio.gather(self._task, return_exceptions=True)

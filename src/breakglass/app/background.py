@@ -1,0 +1,81 @@
+"""What the node does unasked: care for the vault, sweep deadlines, take in roster versions of other nodes."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from breakglass.audit import evidence
+from breakglass.errors import BreakglassError, Sealed, Tampered, Unavailable
+from breakglass.flow import expire
+from breakglass.identity.access import permit
+from breakglass.model.change import Fact
+from breakglass.model.people import SYSTEM
+from breakglass.storage import rosters
+from breakglass.storage.work import Read, Work
+
+if TYPE_CHECKING:
+    from breakglass.app.node import Node
+
+CARE_EVERY, SWEEP_EVERY = 0.3, 0.5
+_log = logging.getLogger(__name__)
+
+
+async def look_after(node: "Node") -> bool:
+    """Give an open vault what it lacks: the roster, and a batch to sign what the log grew while it was away.
+
+    True when it is open and knows the roster. Raises `Tampered` when the vault refuses the roster or the log."""
+    client = node.vault.client
+    try:
+        status = await asyncio.to_thread(client.status)
+        if status.sealed:
+            return False
+        if not status.roster_loaded or status.roster < node.estate.roster.version:
+            versions = await node.store.read(rosters.versions)
+            await asyncio.to_thread(client.load_roster, versions)
+            await node.store.run(SYSTEM, _note, Fact("vault.opened", node.settings.node))
+        checkpoint = await node.store.read(evidence.newest_checkpoint)
+        if checkpoint is not None and checkpoint != node.confirmed:
+            await asyncio.to_thread(client.confirm, checkpoint)
+            node.confirmed = checkpoint
+    except Unavailable:
+        return False
+    return True
+
+
+async def care(node: "Node") -> None:
+    alarmed = False
+    while True:
+        await asyncio.sleep(CARE_EVERY)
+        try:
+            await node.store.read(_refresh, node)
+            await look_after(node)
+            if node.log.tampered:
+                raise node.log.tampered
+        except (Sealed, Unavailable) as error:
+            _log.info("the vault waits: %s", error)
+        except Tampered as error:
+            if not alarmed:
+                alarmed = True
+                _log.critical("tampered: %s", error)
+                await node.store.run(SYSTEM, _note, Fact("vault.tampered", node.settings.node, {"why": error.message}))
+
+
+async def sweep(node: "Node") -> None:
+    while True:
+        try:
+            pending, active = await node.store.read(expire.overdue)
+            if pending or active:
+                await node.store.run(SYSTEM, expire.sweep)
+                continue
+        except BreakglassError as error:
+            _log.warning("the sweeper waits: %s", error)
+        await asyncio.sleep(SWEEP_EVERY)
+
+
+def _refresh(look: Read, node: "Node") -> None:
+    node.estate.refresh(look)
+
+
+def _note(work: Work, fact: Fact) -> None:
+    permit(work.actor, "run")
+    work.note(fact)

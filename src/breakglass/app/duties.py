@@ -1,0 +1,56 @@
+"""The duties that need the vault: open the grant that was approved, void the grant that ended.
+
+Both are repeated until they are done; the vault answers the same each time.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+
+from breakglass import faults
+from breakglass.audit import evidence
+from breakglass.errors import NotEntitled, WrongState
+from breakglass.flow import keep
+from breakglass.flow.estate import Estate
+from breakglass.flow.open_grant import note_refused, open_grant
+from breakglass.model.grant import Grant
+from breakglass.model.ids import GrantId
+from breakglass.model.people import SYSTEM
+from breakglass.model.request import Approval
+from breakglass.storage.outbox import Handler, Told
+from breakglass.storage.store import Store
+from breakglass.storage.work import Read
+from breakglass.trust.grant import open_token
+from breakglass.trust.statement import Signed
+from breakglass.vault.client import VaultClient
+
+
+def handlers(store: Store, estate: Estate, vault: VaultClient) -> Mapping[str, Handler]:
+    async def grant(told: Told) -> None:
+        """`told` is `request.approved`."""
+        if await store.read(_granted, told.about):
+            return
+        approvals = await store.read(_approvals, told.about)
+        proven = await store.read(evidence.of, told.index)
+        try:
+            note = await asyncio.to_thread(vault.open_grant, GrantId(keep.new_id("grt")), told.about, approvals, proven)
+        except NotEntitled as refusal:
+            await store.run(SYSTEM, note_refused, told.about, refusal.message)
+            return
+        faults.reach("grant.signed")
+        token = open_token(note, estate.roster.keys.grant)
+        with contextlib.suppress(WrongState):
+            await store.run(SYSTEM, open_grant, token, note)
+
+    async def void(told: Told) -> None:
+        await asyncio.to_thread(vault.void_grant, GrantId(told.about))
+
+    return {"grant": grant, "void": void}
+
+
+def _granted(look: Read, request: str) -> bool:
+    return bool(look.find(Grant, request=request))
+
+
+def _approvals(look: Read, request: str) -> list[Signed]:
+    return [Signed(one.statement, one.signature) for one in look.find(Approval, request=request)]

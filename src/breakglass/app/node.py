@@ -1,0 +1,236 @@
+"""A node: everything of one Breakglass server, wired together here and nowhere else.
+
+vault process ◀─ client ─ log ◀─ store ─▶ outbox worker ─▶ alerts, tickets, grants
+                                   ▲  ▲
+          SSH door ─▶ sessions ────┘  └──── API, sweeper, rotation engine
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Self
+
+import asyncssh
+
+from breakglass.api.services import Services
+from breakglass.app import background, duties
+from breakglass.app.api_server import ApiServer
+from breakglass.app.recordings import Playback, recover
+from breakglass.app.vault_process import VaultProcess, VaultSigner
+from breakglass.app.verifying import verify_log
+from breakglass.audit.log import Log
+from breakglass.config import Home, Settings, database_url
+from breakglass.errors import Unavailable
+from breakglass.flow import estate as estates
+from breakglass.flow import keep, rotate
+from breakglass.flow.consequences import CONSEQUENCES
+from breakglass.gateway import control
+from breakglass.gateway.dial import Direct
+from breakglass.gateway.door import Door
+from breakglass.gateway.gate import Gate
+from breakglass.gateway.recorder import Recorders
+from breakglass.gateway.sessions import Sessions
+from breakglass.model.credential import Credential
+from breakglass.model.ids import CredentialId
+from breakglass.model.people import SYSTEM, Actor
+from breakglass.model.secret import Secret
+from breakglass.model.target import AccountId
+from breakglass.plugin_api.dial import Dial
+from breakglass.plugin_api.loading import load as load_plugins
+from breakglass.release import Releases
+from breakglass.rotation.engine import Engine
+from breakglass.storage import migrate, outbox, rosters
+from breakglass.storage.store import Clock, Store, SystemClock
+from breakglass.vigilance import duties as vigilance
+
+_log = logging.getLogger(__name__)
+
+
+class Node:
+    """`async with Node(home, settings):` runs it; everything is stopped in the opposite order at the end."""
+
+    def __init__(self, home: Home, settings: Settings, *, clock: Clock | None = None, dial: Dial | None = None) -> None:
+        self.home, self.settings = home, settings
+        self.clock = clock or SystemClock()
+        self.dial = dial or Direct()
+        self.vault = VaultProcess(home, settings.key_file)
+        self.log = Log(VaultSigner(self.vault.client))
+        self.store = Store(database_url(home, settings), self.log, CONSEQUENCES, self.clock, settings.node)
+        self.door: Door | None = None
+        self.api: ApiServer | None = None
+        self.failed: asyncio.Event = asyncio.Event()
+        self.confirmed = b""
+        """The newest checkpoint of which the vault knows that it was committed."""
+        self._bells: list[asyncio.Event] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._undo = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._undo.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._undo.aclose()
+
+    async def _start(self) -> None:
+        home, settings = self.home, self.settings
+        home.make()
+        self._undo.enter_context(_alone(home))
+        await asyncio.to_thread(migrate.upgrade, self.store.engine)
+        await self.vault.start()
+        self._undo.callback(self.vault.stop)
+        self._open_log()
+        self.store.start()
+        self._undo.push_async_callback(asyncio.to_thread, self.store.stop)
+        await self.store.run(SYSTEM, keep.free_leases)
+        self.estate = await self.store.read(estates.load, settings.roster_pin)
+        self.releases = Releases(self.store, self.log, self.vault.client)
+        plugins = load_plugins(settings.plugins)
+        await background.look_after(self)
+        self._undo.push_async_callback(self._cancel_tasks)
+
+        self.recorders = Recorders(home.recordings, lambda: self.estate.roster.keys.recording)
+        self.recorders.start()
+        self._undo.callback(self.recorders.stop)
+        await recover(self.store, self.recorders, settings.node)
+        playback = Playback(self.store, self.estate, self.releases, self.recorders)
+        services = Services(
+            store=self.store,
+            estate=self.estate,
+            vault=self.vault.client,
+            settings=settings,
+            replay=playback.replay,
+            deposit=self._deposit,
+            roster_adopted=self._roster_adopted,
+            verify_log=lambda: verify_log(home, settings),
+            ssh_at=self.ssh_at,
+        )
+        gate = Gate(self.store, self.estate, services)
+        self.sessions = Sessions(
+            self.store, self.estate, self.releases, self.dial, self.recorders, gate, node=settings.node
+        )
+        engine = Engine(self.store, self.estate, self.releases, self.vault.client, plugins.rotators, self.dial)
+        notices = vigilance.handlers(
+            self.store, self.estate, plugins.notifiers, settings.alerts, home.path / "alerts.jsonl"
+        )
+        handlers = {**duties.handlers(self.store, self.estate, self.vault.client), **notices}
+
+        self.spawn("vault", self.vault.keep)
+        self.spawn("vault-care", lambda: background.care(self))
+        self.spawn("duties", lambda: outbox.work_off(self.store, handlers, self.bell()))
+        self.spawn("rotation", lambda: engine.work(self.bell()))
+        self.spawn("sweeper", lambda: background.sweep(self))
+        self.spawn("control", lambda: control.obey(self.sessions, self.bell()))
+
+        self.door = Door(self.sessions)
+        await self.door.start(settings.ssh_host, settings.ssh_port, _host_key(home.ssh_host_key))
+        self._undo.push_async_callback(self.door.stop)
+        self.api = ApiServer(services)
+        await self.api.start(settings.api_host, settings.api_port)
+        self._undo.push_async_callback(self.api.stop)
+        self._say_where()
+
+    def _open_log(self) -> None:
+        with self.store.engine.begin() as conn:
+            self.log.open(conn, asyncio.get_running_loop())
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    def bell(self) -> asyncio.Event:
+        """An event that is set after every commit that wrote facts."""
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def ring() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the node stops
+                loop.call_soon_threadsafe(event.set)
+
+        self.store.after_commit.append(ring)
+        self._bells.append(event)
+        return event
+
+    def spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a worker for the node's life; one that fails is started again, loudly."""
+
+        async def run() -> None:
+            while True:
+                try:
+                    await work()
+                    return
+                except Exception:
+                    _log.exception("worker %s failed; starting it again", name)
+                    await asyncio.sleep(1)
+
+        self._tasks.append(asyncio.create_task(run(), name=name))
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- acts that need the vault --------------------------------------------------------------------------------------
+
+    async def _deposit(self, actor: Actor, account: AccountId, secret: Secret) -> int:
+        """Seal a custodian's secret, then store it. The step checks who may, and that nobody was faster."""
+        version = await self.store.read(rotate.next_version, account)
+        id = CredentialId(f"crd_{secrets.token_hex(10)}")
+        sealed = await asyncio.to_thread(self.vault.client.store, account, id, version, secret)
+        stored: Credential = (await self.store.run(actor, rotate.deposit, account, id, version, sealed)).value
+        return stored.version
+
+    async def _roster_adopted(self) -> None:
+        versions = await self.store.read(rosters.versions)
+        await asyncio.to_thread(self.vault.client.load_roster, versions)
+
+    def ssh_at(self) -> tuple[str, int]:
+        """Where people's `ssh` goes to."""
+        return self.settings.ssh_host, self.door.port if self.door else self.settings.ssh_port
+
+    def _say_where(self) -> None:
+        """`run/node.json`: where the doors are, for commands on this machine."""
+        assert self.door is not None  # noqa: S101 (both were just started)
+        assert self.api is not None  # noqa: S101
+        where = {
+            "pid": os.getpid(),
+            "api": f"http://{self.settings.api_host}:{self.api.port}",
+            "ssh_host": self.settings.ssh_host,
+            "ssh_port": self.door.port,
+            "deployment": self.settings.deployment,
+        }
+        new = self.home.node_file.with_suffix(".new")
+        new.write_text(json.dumps(where) + "\n")
+        new.replace(self.home.node_file)
+        self._undo.callback(self.home.node_file.unlink, missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(home: Home) -> Any:
+    """One node a data folder. Raises `Unavailable` when another one runs there."""
+    with (home.path / "run" / "node.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                f"A node already runs on {home.path}.", what_to_do="Use that one, or stop it first."
+            ) from None
+        yield
+
+
+def _host_key(path: Path) -> asyncssh.SSHKey:
+    """The door's own key, made at the first start."""
+    if not path.exists():
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key.export_private_key())
+    key = asyncssh.read_private_key(path)
+    path.with_suffix(".pub").write_bytes(key.export_public_key())
+    return key

@@ -1,0 +1,134 @@
+"""Recordings after the session: what a crash cut is marked so, and an auditor's replay is opened."""
+
+import asyncio
+import contextlib
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from breakglass.audit import evidence
+from breakglass.codec.asciicast import asciicast
+from breakglass.codec.frames import Frame, Kind
+from breakglass.codec.recording import Head, Header
+from breakglass.codec.recording_reader import Cut, Scan, check_chain, read, read_header, scan
+from breakglass.errors import NotFound
+from breakglass.flow import keep, review
+from breakglass.flow.estate import Estate
+from breakglass.gateway.recorder import Recorders
+from breakglass.model import recording as states
+from breakglass.model.grant import Grant
+from breakglass.model.ids import SessionId
+from breakglass.model.people import SYSTEM, Actor
+from breakglass.model.recording import Recording
+from breakglass.model.request import Approval
+from breakglass.model.session import Session
+from breakglass.release import RELEASE, Releases
+from breakglass.storage.store import Store
+from breakglass.storage.work import Read
+from breakglass.trust.statement import Signed
+from breakglass.vault.asking import Past
+
+
+async def recover(store: Store, recorders: Recorders, node: str) -> None:
+    """Put down what a crash left: the sessions are over, their recordings reach as far as their last whole chunk."""
+    for session in await store.read(keep.left_behind, node):
+        chunks, head, size = 0, "", 0
+        path = recorders.path(session.recording, "screen")
+        if path.exists():
+            good = (await asyncio.to_thread(_scan, path)).good
+            chunks, head, size = good.seq, good.hash.hex(), good.bytes
+        await store.run(
+            SYSTEM,
+            keep.session_over,
+            session.id,
+            session.recording,
+            states.State.TRUNCATED,
+            chunks,
+            head,
+            size,
+            "the gateway stopped",
+        )
+
+
+class Playback:
+    def __init__(self, store: Store, estate: Estate, releases: Releases, recorders: Recorders) -> None:
+        self.store, self.estate, self.releases, self.recorders = store, estate, releases, recorders
+
+    async def replay(self, actor: Actor, session: SessionId, signature: str, text: str | None) -> bytes:
+        """asciicast v3. Raises `Tampered` when the file is not what the log says."""
+        told = await self.releases.tell(session, actor, review.replay, self.estate.chain, session, signature, text)
+        recording = await self.store.read(_recording, session)
+        if not recording.size:
+            raise NotFound("Nothing was recorded: this session never reached its target.", what_to_do="Nothing.")
+        path = self.recorders.path(recording.id, review.SCREEN)
+        if not path.exists():
+            raise NotFound(
+                "The recording's file is missing.", what_to_do="Restore it from a backup; tell the custodians."
+            )
+        header = await asyncio.to_thread(_header, path)
+        past = await self.store.read(_past, session)
+        async with self.releases.replay(told, session, header, review.SCREEN, past) as key:
+            cast = await asyncio.to_thread(_cast, path, key.reveal(), recording)
+        await self.store.run(actor, review.replayed, session)
+        return cast
+
+
+def _recording(look: Read, session: SessionId) -> Recording:
+    [recording] = look.find(Recording, session=session)
+    return recording
+
+
+def _past(look: Read, session: SessionId) -> Past | None:
+    """Whose session it was, for a vault that has forgotten; None when nothing was ever released to it."""
+    first = evidence.entry_of(look, RELEASE, session, newest=False)
+    if first is None:
+        return None
+    grant = look.get(Grant, look.get(Session, session).grant)
+    approvals = tuple(Signed(one.statement, one.signature) for one in look.find(Approval, request=grant.request))
+    return Past(entry=evidence.of(look, first), token=grant.token, approvals=approvals)
+
+
+def _scan(path: Path) -> Scan:
+    with _mapped(path) as data:
+        return scan(data)
+
+
+def _header(path: Path) -> Header:
+    with _mapped(path) as data:
+        return read_header(data)
+
+
+def _cast(path: Path, key: bytes, recording: Recording) -> bytes:
+    """The whole terminal as asciicast, once the container is what the log says it is."""
+    through = [Head(seq=recording.chunks, hash=bytes.fromhex(recording.head), bytes=recording.size, ended=True)]
+    with _mapped(path) as data:
+        if recording.state is states.State.COMPLETE:
+            check_chain(data, through)
+        started = read_header(data).created_at_ms
+        channel = _shown(_whole(data, key))
+        lines = asciicast(_whole(data, key), started_at_ms=started, channel=channel, title=recording.session)
+        return "".join(lines).encode()
+
+
+def _whole(data: memoryview, key: bytes) -> Iterator[Frame]:
+    """The frames; a recording that a crash cut is shown as far as it goes."""
+    with contextlib.suppress(Cut):
+        yield from read(data, key)
+
+
+def _shown(frames: Iterator[Frame]) -> int | None:
+    """The first terminal; where there was none, the first channel that said something."""
+    spoke = None
+    for frame in frames:
+        if frame.kind is Kind.RESIZE:
+            return frame.channel
+        if spoke is None and frame.kind in (Kind.OUTPUT, Kind.STDERR):
+            spoke = frame.channel
+    return spoke
+
+
+@contextlib.contextmanager
+def _mapped(path: Path) -> Iterator[memoryview]:
+    # The mapping is closed with its last view: closing it by hand would hide an error whose traceback still holds one.
+    with path.open("rb") as file:
+        yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

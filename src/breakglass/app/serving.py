@@ -1,0 +1,34 @@
+"""`breakglass serve`: one node in the foreground, until SIGTERM or SIGINT."""
+
+import asyncio
+import logging
+import signal
+
+import uvloop
+
+from breakglass import config
+from breakglass.app.node import Node
+from breakglass.config import Home
+
+
+def run(home: Home) -> None:
+    settings = config.read(home)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("asyncssh", "alembic", "uvicorn", "httpx", "urllib3", "apprise"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    uvloop.run(_serve(home, settings))
+
+
+async def _serve(home: Home, settings: config.Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with Node(home, settings) as node:
+        assert node.door is not None  # noqa: S101 (a started node has both)
+        assert node.api is not None  # noqa: S101
+        logging.getLogger("breakglass").info(
+            "ready: ssh on %s port %d, API on %s port %d",
+            settings.ssh_host, node.door.port, settings.api_host, node.api.port,
+        )  # fmt: skip
+        await stop.wait()

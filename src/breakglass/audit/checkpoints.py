@@ -1,0 +1,111 @@
+"""The checkpoints beside the log, each held against the tree at its size; and those that were kept elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from breakglass.audit.grown import Grown
+from breakglass.audit.report import Findings
+from breakglass.audit.source import Source
+from breakglass.codec import note
+from breakglass.codec.note import Checkpoint
+from breakglass.errors import BadSignature, BreakglassError, Malformed
+
+
+class Checkpoints:
+    def __init__(self, db: Source, grown: Grown, findings: Findings, log_vkey: str | None) -> None:
+        self._grown, self._findings, self._wanted = grown, findings, log_vkey
+        self._db, self._rows = db, self._stored(db)
+        self._due: Sequence[Any] | None = None
+        self._begun = False
+        self._vkey, self._origin = "", ""
+        self.count = 0
+        self.size = 0
+        """Of the newest one that holds."""
+        self.known_outside = 0
+
+    def know(self, vkey: str, origin: str) -> None:
+        """The founding roster's word for who signs the log."""
+        if self._wanted not in (None, vkey):
+            self._findings.add(
+                "roster", "entry 0", "The founding roster names another log key than the one given.", index=0
+            )
+        self._vkey, self._origin = vkey, origin
+
+    def up_to(self, size: int) -> None:
+        """Check those of the tree's present size; smaller ones than can be are found here too."""
+        if not self._begun:
+            self._begun, self._due = True, next(self._rows, None)
+        while self._due is not None and (not isinstance(self._due[0], int) or self._due[0] <= size):
+            self._check(*self._due, present=self._due[0] == size)
+            self._due = next(self._rows, None)
+
+    def rest(self, *, whole: bool) -> None:
+        """What is left when the entries are over: the log was cut. After a gap it can't be told."""
+        self.up_to(self._grown.size)
+        while self._due is not None:
+            if whole:
+                words = f"It covers {self._due[0]} entries, and there are {self._grown.size}: entries were taken away."
+                self._bad(self._due[0], words)
+            self._due = next(self._rows, None)
+
+    def outside(self, notes: Sequence[bytes], *, whole: bool) -> None:
+        """Checkpoints that somebody kept elsewhere: this log must begin with each, and still store it."""
+        for number, data in enumerate(notes):
+            where = f"outside checkpoint {number + 1}"
+            try:
+                seen = self._opened(data)
+            except BreakglassError as error:
+                self._findings.add("anchor", where, error.message)
+                continue
+            if seen.size > self._grown.size:
+                if whole:
+                    words = (
+                        f"It covers {seen.size} entries, and the log has {self._grown.size}: it was cut or restored."
+                    )
+                    self._findings.add("anchor", where, words, index=seen.size)
+            elif self._grown.root(seen.size) != seen.root:
+                words = f"The first {seen.size} entries are not those that it was signed over."
+                self._findings.add("anchor", where, words, index=seen.size)
+            elif not list(self._db.rows(f"SELECT size FROM checkpoint WHERE size = {seen.size}")):  # noqa: S608 (a number)
+                words = f"The log no longer stores its checkpoint over {seen.size} entries."
+                self._findings.add("anchor", where, words, index=seen.size)
+            else:
+                self.known_outside = max(self.known_outside, seen.size)
+
+    def _check(self, size: Any, data: Any, *, present: bool) -> None:
+        self.count += 1
+        if not present or not isinstance(data, bytes):
+            self._bad(
+                size, "There can't be a checkpoint of this size." if not present else "It is not stored as bytes."
+            )
+            return
+        try:
+            found = self._opened(data)
+        except BreakglassError as error:
+            self._bad(size, error.message)
+            return
+        if found.size != size:
+            self._bad(size, f"It is the checkpoint over {found.size} entries.")
+        elif found.root != self._grown.root(size):
+            first, last = self.size, size - 1
+            entries = f"entry {last}" if first == last else f"one of the entries {first} to {last}"
+            self._bad(
+                size, f"It does not fit the entries: {entries} was changed, put in or taken away after it was signed."
+            )
+        else:
+            self.size = size
+
+    def _opened(self, data: bytes) -> Checkpoint:
+        if not self._vkey:
+            raise BadSignature("No pinned roster says who signs this log.", what_to_do="Check the roster's hash.")
+        found = note.parse_checkpoint(note.verify(data, [self._vkey]).text)
+        if found.origin != self._origin or found.extensions:
+            raise Malformed(f"It is of the log {found.origin}, not of {self._origin}.", what_to_do="Call the auditors.")
+        return found
+
+    def _bad(self, size: Any, words: str) -> None:
+        self._findings.add("checkpoint", f"checkpoint {size}", words, index=size if isinstance(size, int) else None)
+
+    @staticmethod
+    def _stored(db: Source) -> Iterator[Sequence[Any]]:
+        yield from db.rows("SELECT size, note FROM checkpoint ORDER BY size")

@@ -1,0 +1,126 @@
+"""What a verification found: the first bad record of each level, in words, and what nothing outside covers yet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from breakglass.codec.lines import clean
+
+LONGEST = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    level: str
+    """`leaf column time roster statement grant story checkpoint tree head anchor row recording database`."""
+    where: str
+    """The record: `entry 12`, `checkpoint 40`, `approval apr_1f…`."""
+    index: int | None
+    """The entry's index, or the checkpoint's size; None for other records."""
+    words: str
+    more: int
+    """Further findings of this level."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """How far which head reaches, counted in entries: what lies beyond can still be changed by whoever has the log key
+    (or, beyond `signed`, by whoever writes to the database)."""
+
+    entries: int
+    signed: int
+    """The newest checkpoint's size."""
+    seen_by_people: int
+    """The largest log head that a person's statement names."""
+    outside: int
+    """The largest checkpoint that came from outside the database."""
+    unsigned_batches: int
+    """Batches after which no checkpoint stands: the vault was sealed then, or somebody took the checkpoint away."""
+
+    @property
+    def unsigned(self) -> int:
+        return self.entries - self.signed
+
+    @property
+    def uncovered(self) -> int:
+        return self.entries - max(self.seen_by_people, self.outside)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    deployment: str
+    origin: str
+    root: str
+    """Base64 of the tree's root over all entries, recomputed; empty when it could not be."""
+    roster: int
+    """The last version of the roster that holds; -1 for none."""
+    checkpoints: int
+    statements: int
+    grants: int
+    rows: int
+    """Rows of tables that were compared with the log."""
+    recordings: int
+    seconds: float
+    window: Window
+    findings: Sequence[Finding]
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+    def as_json(self) -> dict[str, Any]:
+        window = {**asdict(self.window), "unsigned": self.window.unsigned, "uncovered": self.window.uncovered}
+        return {**asdict(self), "ok": self.ok, "seconds": round(self.seconds, 3), "window": window}
+
+    def in_words(self) -> list[str]:
+        """Lines for a terminal."""
+        window = self.window
+        counts = (
+            f"{window.entries} entries, {self.checkpoints} checkpoints, {self.statements} statements, "
+            f"roster version {self.roster}, {self.grants} grants, {self.rows} rows, {self.recordings} recordings "
+            f"in {self.seconds:.1f} s"
+        )
+        told = [counts, f"Root over all entries: {self.root or 'could not be computed'}"]
+        if window.unsigned:
+            told.append(f"The last {window.unsigned} entries have no checkpoint: a database writer can change them.")
+        if window.unsigned_batches:
+            told.append(
+                f"{window.unsigned_batches} batches have no checkpoint of their own (vault sealed, or it was removed)."
+            )
+        reached = max(window.seen_by_people, window.outside)
+        told.append(
+            f"Heads outside reach up to {reached} entries: the {window.uncovered} after them can still be changed by "
+            "somebody who holds the log's key."
+        )
+        for one in self.findings:
+            more = f" (and {one.more} more)" if one.more else ""
+            told.append(f"BAD {one.level}, {one.where}: {one.words}{more}")
+        return [*told, "All of it holds." if self.ok else "Stop. Keep everything as it is; call the auditors."]
+
+
+class Findings:
+    """Collects them: the first of each level is kept, the others are counted."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Finding] = {}
+        self._more: dict[str, int] = {}
+
+    def add(self, level: str, where: str, words: str, *, index: int | None = None) -> None:
+        if level in self._first:
+            self._more[level] = self._more.get(level, 0) + 1
+            return
+        # Some words come out of the database: nothing of them may move a terminal's cursor.
+        self._first[level] = Finding(
+            level=level, where=clean(where)[:100], index=index, words=clean(words)[:LONGEST], more=0
+        )
+
+    def entry(self, level: str, index: int, words: str) -> None:
+        self.add(level, f"entry {index}", words, index=index)
+
+    def all(self) -> tuple[Finding, ...]:
+        """In the order in which they were found: the first bad record first."""
+        more: Mapping[str, int] = self._more
+        return tuple(
+            Finding(level=one.level, where=one.where, index=one.index, words=one.words, more=more.get(one.level, 0))
+            for one in self._first.values()
+        )

@@ -1,0 +1,221 @@
+"""The statements in the log, judged again: by the roster that held when each was written down, never by a table.
+
+entry ──▶ text and signature ──▶ person and key in the roster ──▶ the entry's subject, kind, instant
+                 └──▶ the log head that the signer saw ──▶ this log's root at that size
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from breakglass.audit.event import Event
+from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed, Replayed, Tampered
+from breakglass.model.ids import UserId
+from breakglass.model.people import Role
+from breakglass.trust import chain as chains
+from breakglass.trust import terms
+from breakglass.trust.chain import Chain, Version
+from breakglass.trust.roster import Roster
+from breakglass.trust.signature import may_approve, verify
+from breakglass.trust.statement import Kind, Signed, Statement
+from breakglass.trust.statement import parse as parse_statement
+
+CARRIES: Mapping[str, Kind] = {
+    "request.approval": Kind.APPROVE,
+    "request.denied": Kind.DENY,
+    "roster.signed": Kind.ROSTER,
+    "review.signed": Kind.REVIEW,
+}
+"""Entries that are nothing without a statement, and of which kind it is."""
+REPLAY = "replay"
+ADOPTED = "roster.adopted"
+_TWICE = frozenset({("roster.signed", ADOPTED), ("secret.release", "secret.release")})
+"""Who may follow whom with one statement: a roster's statements stand where each came and where the version was
+adopted; a replay that the vault could not serve may be asked for again with the same statement, within its time."""
+_SIGNED = re.compile(r"(?:statement|signature)(-.*)?\Z", re.DOTALL)
+_CALL = "Keep the log as it is, and call the auditors."
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    by: str
+    key: str
+    account: str
+    condition: str
+    reason: str
+    seconds: int
+
+
+class Said:
+    """All statements, in the log's order. `take` raises what is wrong with an entry's statements."""
+
+    def __init__(self, pin: str, root: Callable[[int], bytes]) -> None:
+        self.chain: Chain | None = None
+        self.count = 0
+        self.seen = 0
+        """The largest log head that a valid statement names."""
+        self._pin, self._root = pin, root
+        self._asked: dict[str, _Asked] = {}
+        self._approvers: dict[str, set[str]] = {}
+        self._proposed: dict[str, str] = {}
+        self._used: dict[str, tuple[str, str]] = {}
+        """Nonce -> the kind of the latest entry that holds its statement, and the text."""
+
+    def take(self, index: int, event: Event) -> Statement | None:
+        """The entry's statement, when it has one and all of it holds. Raises what does not."""
+        if event.kind == "request.made":
+            self._asked[event.about] = _Asked(
+                by=event.by,
+                key=event.text("key"),
+                account=event.text("account"),
+                condition=event.text("condition"),
+                reason=event.text("reason"),
+                seconds=event.number("seconds"),
+            )
+        elif event.kind == "roster.proposed":
+            self._proposed[event.about] = f"{event.number('version')} {event.text('hash')}"
+        elif event.kind == ADOPTED:
+            for signed in _signed(event):
+                self._heads(index, signed, parse_statement(signed.text), event)
+            return None
+        kind = Kind.REPLAY if event.data.get("purpose") == REPLAY else CARRIES.get(event.kind)
+        found = list(_signed(event)) if kind or any(map(_SIGNED.match, event.data)) else ()
+        if not found and kind is None:
+            return None
+        if len(found) != 1:
+            raise Malformed(f"A {event.kind} carries {len(found)} statements instead of one.", what_to_do=_CALL)
+        return self._one(index, found[0], event, kind)
+
+    def adopt(self, event: Event) -> Roster:
+        """The roster's next version. Raises when it does not follow, or a signature is missing or does not hold."""
+        version = version_of(event)
+        self.chain = chains.extend(self.chain, self._pin, [version])
+        roster = self.chain.head
+        if (event.about, event.number("version"), event.text("hash")) != (
+            roster.deployment,
+            roster.version,
+            roster.hash,
+        ):
+            raise Tampered("The entry names another version than its document.", what_to_do=_CALL)
+        return roster
+
+    def _one(self, index: int, signed: Signed, event: Event, kind: Kind | None) -> Statement:
+        if self.chain is None:
+            raise Tampered("No roster holds by which a statement could be judged.", what_to_do=_CALL)
+        named = parse_statement(signed.text)
+        if named.roster_version > self.chain.head.version:
+            raise BadSignature(
+                f"It names version {named.roster_version} of the roster, which did not exist then.", what_to_do=_CALL
+            )
+        at = datetime.fromisoformat(event.at)
+        statement = self._held(signed, event, kind or named.kind, at, named)
+        then = self.chain.at(statement.roster_version).people.get(UserId(statement.person))
+        if then is None or then.key(statement.key) is None:
+            raise BadSignature("The roster that it names does not know this person and key.", what_to_do=_CALL)
+        self._heads(index, signed, statement, event)
+        return statement
+
+    def _held(self, signed: Signed, event: Event, kind: Kind, at: datetime, named: Statement) -> Statement:
+        """Judged under the newest roster; a step that ran while a version was adopted judged by the one before."""
+        if self.chain is None:
+            raise Tampered("There is no roster.", what_to_do=_CALL)
+        subject, first = self._subject(event, kind), None
+        for version in range(self.chain.head.version, named.roster_version - 1, -1):
+            roster = self.chain.at(version)
+            try:
+                statement = verify(signed, roster, kind=kind, subject=subject, now=at, known=self.chain.hashes)
+                self._must_fit(statement, roster, event, at)
+            except BreakglassError as error:
+                first = first or error
+            else:
+                return statement
+        raise first or Malformed("It names a roster that there is not.", what_to_do=_CALL)
+
+    def _subject(self, event: Event, kind: Kind) -> str:
+        if kind is not Kind.ROSTER or self.chain is None:
+            return event.about
+        version, _, _ = self._proposed.get(event.about, "").partition(" ")
+        return f"{self.chain.head.deployment}/roster/{version}"
+
+    def _must_fit(self, statement: Statement, roster: Roster, event: Event, at: datetime) -> None:
+        """Does the statement say what its entry is about, and could this person say it?"""
+        person, facts = roster.people[statement.person], statement.facts
+        if statement.kind in (Kind.APPROVE, Kind.DENY):
+            self._must_decide(statement, roster, event, at)
+        elif statement.kind is Kind.ROSTER and facts["next"] != self._proposed.get(event.about):
+            raise BadSignature("It carries another document than the one proposed.", what_to_do=_CALL)
+        elif statement.kind is Kind.REPLAY and facts["session"] != event.about:
+            raise BadSignature("It is for another session.", what_to_do=_CALL)
+        elif statement.kind is Kind.REVIEW:
+            asked = self._asked.get(facts["request"])
+            if (facts["request"], facts["account"]) != (event.text("request"), event.text("account")):
+                raise BadSignature("It is for another review.", what_to_do=_CALL)
+            involved = {asked.by if asked else "", *self._approvers.get(facts["request"], ())}
+            if statement.person != event.by or Role.AUDITOR not in person.roles or statement.person in involved:
+                raise BadSignature(f"{statement.person} could not sign this review.", what_to_do=_CALL)
+
+    def _must_decide(self, statement: Statement, roster: Roster, event: Event, at: datetime) -> None:
+        asked, facts, person = self._asked.get(event.about), statement.facts, roster.people[statement.person]
+        if asked is None:
+            raise BadSignature("It is for a request that the log does not have.", what_to_do=_CALL)
+        account = roster.account(asked.account)
+        groups = {part.group for part in roster.policy_of(account).quorum}
+        if person.id == asked.by or Role.APPROVER not in person.roles or not groups & person.groups:
+            raise BadSignature(f"The word of {person.id} does not count for this request.", what_to_do=_CALL)
+        if statement.kind is Kind.DENY:
+            if (facts["requester"], facts["account"]) != (asked.by, asked.account):
+                raise BadSignature("It denies another request than the one in the log.", what_to_do=_CALL)
+            return
+        may_approve(statement, roster, at)
+        drawn = terms.terms(
+            roster,
+            requester=UserId(asked.by),
+            key=asked.key,
+            account=asked.account,
+            condition=asked.condition,
+            reason=asked.reason,
+            duration=timedelta(seconds=asked.seconds),
+        ).facts()
+        differing = [name for name in facts if drawn.get(name) != facts[name]]
+        if differing:
+            raise BadSignature(f"It approves something else than was asked for: {differing[0]}.", what_to_do=_CALL)
+        if person.id in self._approvers.get(event.about, ()):
+            raise Replayed(f"{person.id} approved this request twice.", what_to_do=_CALL)
+        self._approvers.setdefault(event.about, set()).add(person.id)
+
+    def _heads(self, index: int, signed: Signed, statement: Statement, event: Event) -> None:
+        """The head that the signer saw was this log's; and a statement is used in its time, and once."""
+        if statement.log_size > index:
+            raise Tampered(
+                f"{statement.person} saw {statement.log_size} entries before there were any.", what_to_do=_CALL
+            )
+        if b64encode(self._root(statement.log_size)).decode() != statement.log_root:
+            raise Tampered(
+                f"The log of {statement.log_size} entries that {statement.person} saw is not this log.",
+                what_to_do=_CALL,
+            )
+        before = self._used.get(statement.nonce)
+        if before is None and datetime.fromisoformat(event.at) >= statement.not_after:
+            raise Expired("Its time was over when it was used.", what_to_do=_CALL)
+        if before is not None and (before[1] != signed.text or (before[0], event.kind) not in _TWICE):
+            raise Replayed(f"The statement of {statement.person} was used before.", what_to_do=_CALL)
+        self._used[statement.nonce] = (event.kind, signed.text)
+        self.count += 1
+        self.seen = max(self.seen, statement.log_size)
+
+
+def version_of(event: Event) -> Version:
+    """The version that an entry `roster.adopted` holds, not verified. Raises `Malformed`."""
+    statements = tuple(_signed(event))
+    if event.number("statements") != len(statements):
+        raise Malformed("The roster's entry does not hold as many statements as it says.", what_to_do=_CALL)
+    return Version(event.text("document").encode(), statements)
+
+
+def _signed(event: Event) -> Iterator[Signed]:
+    """The statements of an entry: `statement` and `signature`, or both with `-0`, `-1` …"""
+    endings = [shape[1] or "" for shape in map(_SIGNED.match, event.data) if shape]
+    for ending in dict.fromkeys(endings):
+        yield Signed(event.text(f"statement{ending}"), event.text(f"signature{ending}"))

@@ -1,0 +1,117 @@
+"""The log: verified without asking the node, exported for other people's tools, and read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from breakglass.cli.groups import of
+
+app = typer.Typer(help="The log: verify, export, vkey, tail, show.", rich_markup_mode=None)
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere; may be given often.")
+    ] = None,
+    vkey: Annotated[str, typer.Option(help="The log's key, when you know it from elsewhere.")] = "",
+    pin: Annotated[str, typer.Option(help="The founding roster's hash, when you know it from elsewhere.")] = "",
+    recordings: Annotated[bool, typer.Option("--recordings", help="Check the recordings' files too.")] = False,
+) -> None:
+    """Recompute everything: leaves, tree, checkpoints, statements, roster steps. Exit code 7 when anything is wrong.
+
+    With --home it reads the data folder and asks neither node nor vault; with --server the node verifies itself.
+    """
+    from breakglass.cli.exits import Exit
+    from breakglass.cli.printing import out
+
+    options = of(ctx)
+    if options.server:
+        from breakglass.cli.server import LONG, server
+
+        found = server(options).post("/audit/verify", timeout=LONG)
+        said = "All of it holds (says the node itself)." if found["ok"] else "It does NOT hold: call the auditors."
+        out(options, found["result"], lambda: [said])
+        ok = found["ok"]
+    else:
+        from breakglass.audit.offline import open_offline
+        from breakglass.audit.verify import verify as run
+        from breakglass.cli.files import read_bytes
+
+        home = options.data_folder()
+        engine, settings = open_offline(home)
+        report = run(
+            engine,
+            pin=pin or settings.roster_pin,
+            log_vkey=vkey or None,
+            outside=[read_bytes(path) for path in checkpoint or ()],
+            recordings=home.recordings if recordings else None,
+        )
+        out(options, {**report.as_json(), "entries": report.window.entries}, report.in_words)
+        ok = report.ok
+    if not ok:
+        raise typer.Exit(Exit.TAMPERED)
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    tiles: Annotated[Path, typer.Option(help="Folder for the log in C2SP tlog-tiles form.")],
+    pin: Annotated[str, typer.Option(help="The founding roster's hash, when you know it from elsewhere.")] = "",
+) -> None:
+    """Write the log as files that other people's tools verify. Again and again is fine."""
+    from dataclasses import asdict
+
+    from breakglass.audit.export import export_tiles
+    from breakglass.audit.offline import open_offline
+    from breakglass.cli.printing import out
+
+    options = of(ctx)
+    engine, settings = open_offline(options.data_folder())
+    done = export_tiles(engine, tiles, pin=pin or settings.roster_pin)
+    told = f"{done.size} entries of {done.origin} in {tiles}: {done.files} files, {done.written} of them new."
+    out(options, asdict(done), lambda: [told, f"Verify the checkpoint with: {done.vkey}"])
+
+
+@app.command()
+def vkey(ctx: typer.Context) -> None:
+    """The log's public key (C2SP signed-note), from the pinned founding roster."""
+    from breakglass.audit.offline import open_offline
+    from breakglass.audit.pinned import vkey as key_of
+    from breakglass.cli.printing import out
+
+    options = of(ctx)
+    engine, settings = open_offline(options.data_folder())
+    found = key_of(engine, pin=settings.roster_pin)
+    out(options, {"vkey": found}, lambda: [found])
+
+
+@app.command()
+def tail(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 20,
+    about: Annotated[str, typer.Option(help="Only about this thing: an id.")] = "",
+    kind: Annotated[str, typer.Option(help="Only this kind: `session.ended`, or `session.` for all of them.")] = "",
+    after: Annotated[int, typer.Option(min=-1, help="Entries behind this one.")] = -1,
+) -> None:
+    """The last entries, in sentences (auditors, custodians, administrators)."""
+    from breakglass.cli.printing import show_all
+    from breakglass.cli.server import server
+    from breakglass.views import shapes, words
+
+    options = of(ctx)
+    found = server(options).get("/audit/entries", limit=limit, about=about, kind=kind, after=after)
+    show_all(options, found, shapes.Entry, words.entries)
+
+
+@app.command("show")
+def show_entry(ctx: typer.Context, index: Annotated[int, typer.Argument(min=0)]) -> None:
+    """One entry with its proof and the checkpoint that covers it."""
+    from breakglass.cli.printing import show
+    from breakglass.cli.server import server
+    from breakglass.views import shapes, words
+
+    options = of(ctx)
+    show(options, server(options).get(f"/audit/entries/{index}"), shapes.ProvenEntry, words.proven)

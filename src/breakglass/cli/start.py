@@ -1,0 +1,69 @@
+"""Commands that make and run a node: demo, init, serve."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from breakglass.cli.groups import of
+
+
+def add(app: typer.Typer) -> None:
+    @app.command()
+    def demo(
+        ctx: typer.Context,
+        auto: Annotated[bool, typer.Option("--auto", help="Play the whole story without a person, then end.")] = False,
+    ) -> None:
+        """Try it: a whole deployment on loopback, with a host to rescue."""
+        from breakglass.config import home_from
+        from breakglass.demo.main import run
+
+        options = of(ctx)
+        folder = home_from(options.home) if options.home else None
+        raise typer.Exit(run(folder, auto=auto, as_json=options.json))
+
+    @app.command()
+    def init(
+        ctx: typer.Context,
+        estate: Annotated[Path | None, typer.Option(help="The estate as YAML; needed to begin.")] = None,
+        origin: Annotated[str, typer.Option(help="The log's name, like log.example.org.")] = "",
+        k: Annotated[int, typer.Option("--k", help="Shares that open the vault.")] = 2,
+        n: Annotated[int, typer.Option("--n", help="Shares that are made, one for each custodian.")] = 3,
+        key_file: Annotated[
+            Path | None, typer.Option(help="Also let this key file open the vault (not in the data folder).")
+        ] = None,
+        shares_to: Annotated[
+            Path | None, typer.Option(help="Write the shares into this folder, instead of showing them.")
+        ] = None,
+        share_file: Annotated[
+            list[Path] | None, typer.Option(help="A file with one share, to finish with; give it k times.")
+        ] = None,
+    ) -> None:
+        """Found a deployment. Run it to begin, and again when the custodians have signed."""
+        from breakglass.cli.init import run
+        from breakglass.errors import Malformed
+
+        options = of(ctx)
+        home = options.data_folder()
+        if estate is not None and not origin:
+            raise Malformed("The log has no name.", what_to_do="Give it with `--origin`, like log.example.org.")
+        raise typer.Exit(
+            run(
+                home,
+                estate=estate,
+                origin=origin,
+                k=k,
+                n=n,
+                key_file=key_file,
+                shares_to=shares_to,
+                share_files=tuple(share_file or ()),
+                as_json=options.json,
+            )
+        )
+
+    @app.command()
+    def serve(ctx: typer.Context) -> None:
+        """Run a node until it is told to stop."""
+        from breakglass.app import serve as run
+
+        run(of(ctx).data_folder())

@@ -1,0 +1,142 @@
+"""The data folder and its settings: where everything of one node lies.
+
+HOME/breakglass.toml     settings, 0600          HOME/run/        sockets, node.json
+    /breakglass.db       the embedded database       /recordings/  containers, one a session
+    /vault/              the vault's own files       /ssh_host_key the door's identity
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from breakglass.errors import Malformed, NotFound
+
+SETTINGS = "breakglass.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The data folder's places. Nothing is made by naming them."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.path / SETTINGS
+
+    @property
+    def database(self) -> Path:
+        return self.path / "breakglass.db"
+
+    @property
+    def vault(self) -> Path:
+        return self.path / "vault"
+
+    @property
+    def vault_socket(self) -> Path:
+        return self.path / "run" / "vault.sock"
+
+    @property
+    def node_file(self) -> Path:
+        return self.path / "run" / "node.json"
+
+    @property
+    def recordings(self) -> Path:
+        return self.path / "recordings"
+
+    @property
+    def ssh_host_key(self) -> Path:
+        return self.path / "ssh_host_key"
+
+    @property
+    def founding(self) -> Path:
+        """The founding roster while its custodians sign it."""
+        return self.path / "founding"
+
+    def make(self) -> None:
+        for folder in (self.path, self.path / "run", self.recordings):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    deployment: str
+    origin: str
+    roster_pin: str
+    """Hex SHA-256 of the founding roster: everything that is trusted hangs on it."""
+    demo: bool = False
+    node: str = "node1"
+    database: str = ""
+    """Empty: the embedded one in the data folder."""
+    ssh_host: str = "127.0.0.1"
+    ssh_port: int = 2222
+    api_host: str = "127.0.0.1"
+    api_port: int = 8422
+    key_file: str = ""
+    """The `file` seal slot's key; empty when custodians unseal after each start."""
+    alerts: tuple[str, ...] = ()
+    """apprise addresses; they hold tokens, so this file is 0600."""
+    plugins: tuple[str, ...] = ("breakglass.plugins.linux_password", "breakglass.plugins.apprise_notifier")
+    """Rotators and notifiers that may be loaded: nothing else is."""
+
+
+def home_from(option: str | None) -> Home:
+    """`--home`, else `BREAKGLASS_HOME`, else refuse: guessing a data folder in an emergency helps nobody."""
+    chosen = option or os.environ.get("BREAKGLASS_HOME", "")
+    if not chosen:
+        raise Malformed("No data folder is named.", what_to_do="Use `--home DIR`, or set BREAKGLASS_HOME.")
+    return Home(Path(chosen).expanduser().absolute())
+
+
+def read(home: Home) -> Settings:
+    """Raises `NotFound` before `init`, `Malformed` for settings that are not known."""
+    try:
+        values = tomllib.loads(home.settings.read_text())
+    except FileNotFoundError:
+        raise NotFound(
+            f"There is no Breakglass in {home.path}.",
+            what_to_do="Make one with `breakglass init`, or try `breakglass demo`.",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed(f"{home.settings.name} can't be read: {error}.", what_to_do="Correct it there.") from None
+    unknown = set(values) - set(Settings.__dataclass_fields__)
+    if unknown:
+        raise Malformed(f"{home.settings.name} has {min(unknown)!r}.", what_to_do="It is not a setting: remove it.")
+    try:
+        for name in ("alerts", "plugins"):
+            if name in values:
+                values[name] = tuple(values[name])
+        return Settings(**values)
+    except TypeError as error:
+        raise Malformed(f"{home.settings.name} is not complete: {error}.", what_to_do="Add what is missing.") from None
+
+
+def database_url(home: Home, settings: Settings) -> str:
+    """SQLAlchemy's address of the database that these settings name."""
+    return settings.database or f"sqlite:///{home.database}"
+
+
+def write(home: Home, settings: Settings) -> None:
+    lines = ["# Breakglass. Restart the node after a change.\n"]
+    for name in Settings.__dataclass_fields__:
+        value = getattr(settings, name)
+        lines.append(f"{name} = {_toml(value)}\n")
+    new = home.settings.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(home.settings)
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case tuple():
+            return f"[{', '.join(_toml(one) for one in value)}]"
+        case _:
+            return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

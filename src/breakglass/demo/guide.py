@@ -1,0 +1,59 @@
+"""What `breakglass demo` prints: the story as commands that a person can paste, one person a block."""
+
+import json
+import shlex
+
+from breakglass.demo.world import TARGET, World
+
+CONFIG = """\
+Host gate-*
+    HostName {ssh_host}
+    Port {ssh_port}
+    UserKnownHostsFile {known_hosts}
+    IdentitiesOnly yes
+{people}"""
+
+
+def guide(world: World) -> str:
+    """Also writes the ssh configuration that the commands use."""
+    where = json.loads(world.home.node_file.read_text())
+    config = world.folder / "ssh_config"
+    hosts = "".join(
+        f"Host gate-{login}\n    User {login}\n    IdentityFile {person.key}\n"
+        for login, person in world.people.items()
+    )
+    known = world.folder / "known_hosts"
+    config.write_text(
+        CONFIG.format(ssh_host=where["ssh_host"], ssh_port=where["ssh_port"], known_hosts=known, people=hosts)
+    )
+    ssh = f"ssh -F {shlex.quote(str(config))}"
+    sign = f"ssh-keygen -Y sign -n breakglass -f {shlex.quote(str(world.folder / 'people'))}"
+    breakglass = f"breakglass --home {shlex.quote(str(world.home.path))}"
+    ivy = f"{breakglass} --login ivy --identity {shlex.quote(str(world.people['ivy'].key))}"
+    return f"""
+Breakglass demo. Everything is on this machine, in {world.home.path}. Ctrl-C ends it.
+Cold store 2's historian is down, and so is everybody's usual way in. Use another terminal:
+
+  1  Alice asks
+     {ssh} gate-alice request {TARGET} --condition cnd_idp-down --for 30m historian is down, sign-in too
+     {ssh} gate-alice status
+
+  2  Bo and Dana read what they sign, and sign it with their own keys (REQ is the request's id)
+     {ssh} gate-bo statement REQ
+     {ssh} gate-bo statement REQ | {sign}/bo | {ssh} gate-bo approve REQ
+     {ssh} gate-dana statement REQ | {sign}/dana | {ssh} gate-dana approve REQ
+
+  3  Alice goes in, without a password, and fixes it: cat /srv/coldstore/README
+     {ssh} -o User=alice+{TARGET} -i {shlex.quote(str(world.people["alice"].key))} gate-alice
+
+  4  Alice closes; the password changes at once, and the change is proven
+     {ssh} gate-alice close REQ
+     {ssh} gate-alice show REQ
+
+  5  Ivy, the auditor, replays and signs the review
+     {ivy} recording list
+     {ivy} review list
+
+  6  Anybody checks the log; then change one byte of it, and check again
+     {breakglass} audit verify
+"""

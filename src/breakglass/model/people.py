@@ -1,0 +1,67 @@
+"""People: who they are, what they may be, and the keys with which they sign.
+
+Roles say what somebody may do in the product, groups say whose word counts towards which quorum. The system acts too
+(the sweeper, the rotation engine); it has one role that no person can have.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from breakglass.model.ids import UserId
+
+
+class Role(StrEnum):
+    REQUESTER = "requester"
+    APPROVER = "approver"
+    CUSTODIAN = "custodian"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+    SYSTEM = "system"
+
+
+PERSONAL = frozenset(Role) - {Role.SYSTEM}
+"""Roles that a roster may give to a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A public key that speaks for a person; `public` is OpenSSH's form without a comment."""
+
+    fingerprint: str
+    public: str
+    label: str
+    approves_from: datetime
+    """A new key signs nobody in to a quorum before this instant (trust.md: 72 hours, unless approvers
+    countersigned).
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    id: UserId
+    login: str
+    name: str
+    department: str
+    roles: frozenset[Role]
+    groups: frozenset[str]
+    keys: tuple[Key, ...]
+    expires_at: datetime | None = None
+
+    def active(self, now: datetime) -> bool:
+        return self.expires_at is None or now < self.expires_at
+
+    def key(self, fingerprint: str) -> Key | None:
+        return next((key for key in self.keys if key.fingerprint == fingerprint), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts in a step: a person who signed in with a key, or the system."""
+
+    id: UserId
+    roles: frozenset[Role]
+    key: str = ""
+
+
+SYSTEM = Actor(id=UserId("sys_node"), roles=frozenset({Role.SYSTEM}))

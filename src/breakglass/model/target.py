@@ -1,0 +1,97 @@
+"""Targets, and the break-glass accounts on them.
+
+A target is one `host:port` that is reached in one way, with its host key pinned. An account is one privileged login on
+it, with the disaster that it is for. Both stand in the signed roster: what the database says of them opens nothing.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+DomainId = NewType("DomainId", str)
+TargetId = NewType("TargetId", str)
+AccountId = NewType("AccountId", str)
+
+
+class Environment(StrEnum):
+    """Which world a target belongs to: the banner that stands over a session."""
+
+    PRODUCTION = "production"
+    PLANT = "plant"
+    TEST = "test"
+
+
+class Protocol(StrEnum):
+    SSH = "ssh"
+
+
+class RotateAt(StrEnum):
+    """When a credential changes by itself: right after each login and at close, or at close only."""
+
+    LOGIN = "login"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Exactly where a session may go: all that a statement says of it, and nothing that a name service decides alone.
+
+    `host_key` is one public key in OpenSSH's form, `ssh-ed25519 AAAA…`, without a comment. `connector` is empty when
+    the
+    node reaches the target directly.
+    """
+
+    protocol: Protocol
+    host: str
+    port: int
+    host_key: str
+    connector: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.protocol}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """An administrative domain: what falls together when its own sign-in fails."""
+
+    id: DomainId
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    id: TargetId
+    name: str
+    """Short name in lower case, as it stands in `alice+name`."""
+    domain: DomainId
+    environment: Environment
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordRules:
+    """What the target takes as a password. The default leaves about 190 bits and nothing that a shell or prompt
+    eats.
+    """
+
+    length: int = 32
+    alphabet: str = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789-_.+="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    id: AccountId
+    name: str
+    """Short name, unique on its target, as it stands in `alice+account+target`."""
+    target: TargetId
+    username: str
+    """The login's name on the target."""
+    justification: str
+    scenario: str
+    """The disaster that it is for."""
+    policy: str
+    rotator: str
+    rotator_options: dict[str, str] = field(default_factory=dict)
+    rotate_at: RotateAt = RotateAt.LOGIN
+    password: PasswordRules = field(default_factory=PasswordRules)

@@ -1,0 +1,140 @@
+"""What every rotator must keep, as tests: subclass it, give the fixtures, and run pytest (asyncio mode `auto`).
+
+class TestMine(RotatorContract):
+    @pytest.fixture
+    def rotator(self): ...          the rotator under test
+    @pytest.fixture
+    async def place(self): ...      one login on a real target, fresh for each test
+    @pytest.fixture
+    def current(self, place): ...   the Secret that works there now
+    @pytest.fixture
+    def linger(self, place): ...    async (secret) -> async () -> bool: starts something as the account on the target,
+                                    signed in with that secret, and gives a way to ask whether it still runs
+
+rotator promise                                     proven by
+change, then new works and old is refused           test_change_is_proven
+the same change again is no error                   test_the_same_change_twice
+a definite no changes nothing                       test_a_wrong_current_password_changes_nothing
+nothing sent is told as nothing sent                test_an_unreachable_target_is_down
+a false host key stops everything                   test_another_host_key_is_an_alarm (endpoints with a pinned key)
+nothing of the account is left                      test_what_runs_as_the_account_is_ended
+no error text holds a secret                        in each of them
+"""
+# ruff: noqa: S101 (pytest's asserts are what a contract is made of)
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from breakglass.errors import HostKeyMismatch, TargetDown
+from breakglass.model.secret import Secret
+from breakglass.model.target import PasswordRules
+from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
+
+Linger = Callable[[Secret], Awaitable[Callable[[], Awaitable[bool]]]]
+
+
+class NoWay:
+    """A dial towards a target that isn't there."""
+
+    async def create_connection(
+        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, **options: Any
+    ) -> tuple[asyncio.BaseTransport, Any]:
+        raise ConnectionRefusedError("nobody listens")
+
+
+def fresh_secret(rules: PasswordRules | None = None) -> Secret:
+    rules = rules or PasswordRules()
+    return Secret("".join(secrets.choice(rules.alphabet) for _ in range(rules.length)).encode())
+
+
+def other_host_key() -> str:
+    """A host key that nobody has."""
+    return Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def holds_no_secret(error: BaseException, *known: Secret) -> None:
+    """Asserts that neither the error nor what hangs on it shows one of the secrets."""
+    seen: BaseException | None = error
+    while seen is not None:
+        words = [repr(seen), str(seen), *(str(getattr(seen, name, "")) for name in ("what_to_do", "about"))]
+        assert not any(secret.reveal().decode() in word for secret in known for word in words)
+        seen = seen.__cause__ or seen.__context__
+
+
+class RotatorContract:
+    """See the module."""
+
+    @pytest.fixture
+    def new(self) -> Secret:
+        return fresh_secret()
+
+    async def test_change_is_proven(self, rotator: Rotator, place: Place, current: Secret, new: Secret) -> None:
+        assert await rotator.works(place, current) is True
+        assert await rotator.works(place, new) is False
+        await rotator.change(place, current, new)
+        assert await rotator.works(place, new) is True
+        assert await rotator.works(place, current) is False
+
+    async def test_the_same_change_twice(self, rotator: Rotator, place: Place, current: Secret, new: Secret) -> None:
+        await rotator.change(place, current, new)
+        await rotator.change(place, current, new)
+        await rotator.change(place, new, new)
+        assert await rotator.works(place, new) is True
+
+    async def test_a_wrong_current_password_changes_nothing(
+        self, rotator: Rotator, place: Place, current: Secret, new: Secret
+    ) -> None:
+        wrong = fresh_secret()
+        with pytest.raises(ChangeRefused) as refused:
+            await rotator.change(place, wrong, new)
+        holds_no_secret(refused.value, wrong, new, current)
+        assert refused.value.what_to_do
+        assert await rotator.works(place, current) is True
+        assert await rotator.works(place, new) is False
+
+    async def test_an_unreachable_target_is_down(
+        self, rotator: Rotator, place: Place, current: Secret, new: Secret
+    ) -> None:
+        nowhere = replace(place, dial=NoWay())
+        for act in (
+            rotator.change(nowhere, current, new),
+            rotator.works(nowhere, current),
+            rotator.end_remains(nowhere, current),
+        ):
+            with pytest.raises(TargetDown) as down:
+                await act
+            holds_no_secret(down.value, current, new)
+
+    async def test_another_host_key_is_an_alarm(
+        self, rotator: Rotator, place: Place, current: Secret, new: Secret
+    ) -> None:
+        if not place.endpoint.host_key:
+            return
+        elsewhere = replace(place, endpoint=replace(place.endpoint, host_key=other_host_key()))
+        for act in (
+            rotator.change(elsewhere, current, new),
+            rotator.works(elsewhere, current),
+            rotator.end_remains(elsewhere, current),
+        ):
+            with pytest.raises(HostKeyMismatch) as alarm:
+                await act
+            assert alarm.value.what_to_do
+            holds_no_secret(alarm.value, current, new)
+        assert await rotator.works(place, current) is True
+
+    async def test_what_runs_as_the_account_is_ended(
+        self, rotator: Rotator, place: Place, current: Secret, linger: Linger
+    ) -> None:
+        still_runs = await linger(current)
+        assert await still_runs()
+        assert list(await rotator.end_remains(place, current)) == []
+        assert not await still_runs()
+        assert list(await rotator.end_remains(place, current)) == []
+        assert await rotator.works(place, current) is True

@@ -1,0 +1,82 @@
+"""From an estate as people write it (YAML, read by whoever calls) to the roster's next document, with the defaults
+filled in.
+
+What people leave out: instants of keys (the founding's for version 0; 72 hours ahead for a key that is new later).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from breakglass.codec import canonical, instant, sshwire
+from breakglass.errors import Malformed
+from breakglass.trust.chain import NEW_KEY_WAITS
+from breakglass.trust.roster import Roster
+
+ESTATE = ("changes", "groups", "people", "domains", "targets", "accounts", "conditions", "policies")
+
+_Known = Mapping[tuple[str, str], datetime]
+"""(person, fingerprint) -> from when on that key approves."""
+
+
+def founding(
+    estate: Mapping[str, Any], *, deployment: str, origin: str, keys: Mapping[str, str], at: datetime
+) -> bytes:
+    """The document of version 0."""
+    head = {"version": 0, "previous": "", "deployment": deployment, "origin": origin, "keys": dict(keys)}
+    return _document(estate, head, at, known={}, wait=False)
+
+
+def following(estate: Mapping[str, Any], before: Roster, *, at: datetime) -> bytes:
+    """The document of the version after `before`."""
+    keys = {"log": before.keys.log, "grant": before.keys.grant, "recording": before.keys.recording}
+    head = {
+        "version": before.version + 1,
+        "previous": before.hash,
+        "deployment": before.deployment,
+        "origin": before.origin,
+        "keys": keys,
+    }
+    known = {(str(one.id), key.fingerprint): key.approves_from for one in before.people.values() for key in one.keys}
+    return _document(estate, head, at, known=known, wait=True)
+
+
+def estate_of(document: bytes) -> dict[str, Any]:
+    """The part of a roster that people edit."""
+    top = canonical.read(document)
+    return {name: top[name] for name in ESTATE}
+
+
+def _document(estate: Mapping[str, Any], head: Mapping[str, Any], at: datetime, *, known: _Known, wait: bool) -> bytes:
+    unknown = set(estate) - set(ESTATE)
+    if unknown or not set(ESTATE) <= set(estate):
+        wrong = min(unknown or set(ESTATE) - set(estate))
+        raise Malformed(
+            f"The estate's part {wrong!r} is missing or not known.", what_to_do=f"It has: {', '.join(ESTATE)}."
+        )
+    people = {id: _person(id, one, at, known, wait) for id, one in _objects(estate["people"], "people")}
+    body = {name: estate[name] for name in ESTATE}
+    return canonical.write(
+        {"format": "breakglass-roster-v1", "issued_at": instant.write(at), **head, **body, "people": people}
+    )
+
+
+def _person(id: str, one: Mapping[str, Any], at: datetime, known: _Known, wait: bool) -> dict[str, Any]:
+    keys = []
+    if not isinstance(one.get("keys", []), list):
+        raise Malformed(
+            f"people.{id}.keys must be a list.", what_to_do="Give each key as `- public: ssh-ed25519 AAAA…`."
+        )
+    for key in one.get("keys", []):
+        if not isinstance(key, dict) or not isinstance(key.get("public"), str):
+            raise Malformed("A key has no `public` line.", what_to_do="Give each key as `public: ssh-ed25519 AAAA…`.")
+        line = sshwire.canonical_line(key["public"])
+        default = known.get((id, sshwire.fingerprint(sshwire.key_blob(line))), at + NEW_KEY_WAITS if wait else at)
+        keys.append({"label": "key", "approves_from": instant.write(default), **key, "public": line})
+    return {**one, "keys": keys}
+
+
+def _objects(value: Any, path: str) -> list[tuple[str, Mapping[str, Any]]]:
+    if not isinstance(value, dict) or not all(isinstance(one, dict) for one in value.values()):
+        raise Malformed(f"{path} must be names with their members below.", what_to_do="Correct the file there.")
+    return list(value.items())

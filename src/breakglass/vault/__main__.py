@@ -1,0 +1,86 @@
+"""The vault's process: `python -m breakglass.vault --home DIR`.
+
+    harden ▸ lock the folder ▸ open by a local slot, if there is one ▸ listen ▸ one line "ready" ▸ wait for SIGTERM
+
+It holds the keys and has no database and no network. It stops when the process that started it stops.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from breakglass.errors import BreakglassError
+from breakglass.vault.core import Vault
+from breakglass.vault.files import FolderLock
+from breakglass.vault.harden import die_with_parent, harden
+from breakglass.vault.server import Server, quiet_hooks
+
+TICK = 0.5
+ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_log = logging.getLogger("breakglass.vault")
+
+
+def main() -> int:
+    parent = os.getppid()
+    # Before any thread starts, so that every thread leaves them to `sigwait`.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    parser = argparse.ArgumentParser(prog="python -m breakglass.vault", description="Hold the keys of one deployment.")
+    parser.add_argument("--home", type=Path, required=True, help="the deployment's folder: the vault is in DIR/vault")
+    parser.add_argument("--listen", type=Path, help="the Unix socket; DIR/run/vault.sock")
+    parser.add_argument("--key-file", type=Path, help="where the file slot's key lies, if it was moved")
+    parser.add_argument("--alone", action="store_true", help="go on when the process that started this one ends")
+    given = parser.parse_args()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s vault %(levelname)s %(message)s")
+    quiet_hooks()
+    try:
+        return serve(given.home, given.listen, given.key_file, parent=None if given.alone else parent)
+    except BreakglassError as error:
+        sys.stderr.write(f"{error.message}\n{error.what_to_do}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"The vault can't start: {error.strerror} {error.filename or ''}\n")
+        return 1
+
+
+def serve(home: Path, listen: Path | None, key_file: Path | None, *, parent: int | None) -> int:
+    """Serve until SIGTERM. `parent` is whose end is ours too."""
+    locked = harden()
+    if parent is not None:
+        die_with_parent(parent)
+    folder = home.absolute() / "vault"
+    lock = FolderLock(folder)
+    vault = Vault(folder, key_file=key_file, memory_locked=locked)
+    vault.try_local_slots()
+    path = (listen or home / "run" / "vault.sock").absolute()
+    server = Server(vault, path)
+    server.start()
+    stopping = threading.Event()
+    ticking = threading.Thread(target=_tick, args=(vault, stopping), name="tick", daemon=True)
+    ticking.start()
+    ready = {"ready": True, "socket": str(path), "pid": os.getpid(), "sealed": vault.status().sealed}
+    sys.stdout.write(json.dumps(ready) + "\n")
+    sys.stdout.flush()
+    signal.sigwait(ENDING)
+    server.stop()
+    stopping.set()
+    vault.seal()
+    lock.release()
+    return 0
+
+
+def _tick(vault: Vault, stopping: threading.Event) -> None:
+    while not stopping.wait(TICK):
+        try:
+            vault.tick()
+        except Exception as error:
+            # Nothing may end the thread that writes the mark.
+            _log.error("a tick failed: %s", type(error).__name__)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

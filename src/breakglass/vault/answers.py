@@ -1,0 +1,55 @@
+"""What the vault answers, as values: shared by its process and by `client`, which is all that a node sees of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from breakglass.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where unsealing stands: `entered` are the numbers of the right shares so far, of `k` that are needed."""
+
+    sealed: bool
+    entered: tuple[int, ...]
+    k: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What everybody on the node may know, also while the vault is sealed; then only the first part says something."""
+
+    sealed: bool
+    deployment: str
+    origin: str
+    slots: tuple[str, ...]
+    shares: Progress
+    problem: str
+    """Why a local slot did not open the vault; empty otherwise."""
+    log_key: str
+    grant_key: str
+    recording_key: str
+    """Public keys, as `keys.json` has them: while sealed, nothing has proven them."""
+    memory_locked: bool
+    kek: int = 0
+    founding: str = ""
+    roster: int = -1
+    """Version of the pinned roster head; -1 without one."""
+    roster_hash: str = ""
+    roster_loaded: bool = False
+    mark: int = 0
+    """Entries of the log up to the last confirmed head."""
+    mark_root: str = ""
+    clock_frozen: bool = False
+    latest: datetime | None = None
+    grants: int = 0
+    """Grants that are live."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A login for one session. Wipe the secret as soon as it is sent."""
+
+    username: str
+    secret: Secret

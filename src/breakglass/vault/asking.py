@@ -1,0 +1,37 @@
+"""What a node brings with its calls, as values: shared by the vault's process and by `client`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from breakglass.model.ids import CredentialId
+from breakglass.trust.statement import Signed
+from breakglass.vault.evidence import Evidence
+
+
+class Purpose(StrEnum):
+    """The closed list of what a secret is released for (trust.md)."""
+
+    SESSION = "session"
+    ROTATION = "rotation"
+    PROBE = "probe"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposited:
+    """One version of an account's secret, as the vault sealed it; `version` counts from 1."""
+
+    credential: CredentialId
+    version: int
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """Whose session it was, for a vault that has forgotten (a restored state, or over 400 days later)."""
+
+    entry: Evidence
+    """The log entry of the release to that session."""
+    token: str
+    approvals: tuple[Signed, ...]
+    """All approvals of the grant's request."""

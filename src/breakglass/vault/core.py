@@ -1,0 +1,314 @@
+"""The vault: its calls. (Opening and closing it: `keeper`.)
+
+    open ──load_roster──▶ open_grant ──▶ release_session …    sign, catch_up, confirm: the log     mint, store, check
+
+A call judges first (judge, evidence), then writes what it used up, then answers: a crash in between can lose an answer,
+never a fact. Nothing is changed in memory before it is durable. Who may do what is in `judge`; here is only the order.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from breakglass import faults
+from breakglass.codec import note
+from breakglass.errors import Expired, Malformed, NotEntitled, TooMany, WrongState
+from breakglass.model.ids import GrantId, RequestId, checked
+from breakglass.model.secret import Secret
+from breakglass.model.target import Endpoint
+from breakglass.trust.chain import Chain, Version
+from breakglass.trust.statement import Signed
+from breakglass.vault import envelope, judge, passwords, pinning, recording_key
+from breakglass.vault.answers import Released
+from breakglass.vault.asking import Deposited, Past, Purpose
+from breakglass.vault.envelope import Bound
+from breakglass.vault.evidence import APPROVED, RELEASE, Evidence
+from breakglass.vault.keeper import Keeper
+from breakglass.vault.opened import Opened
+from breakglass.vault.state import FOREVER, Given, State
+
+VOIDED_MAX = 10_000
+CREDENTIALS_MAX = 64
+SESSIONS_MAX = 10_000
+
+
+class Vault(Keeper):
+    # -- roster and log -----------------------------------------------------------------------------------------------
+    def load_roster(self, versions: Sequence[Version], found_pin: str | None = None) -> int:
+        """Show the roster: all versions from 0 on, or those that follow the loaded ones. Returns the head's version.
+
+        `found_pin` is version 0's hash, given once, on the first call after `make`. Raises as `pinning.judge_roster`.
+        """
+        with self._opened() as opened:
+            chain, state = pinning.judge_roster(opened, versions, found_pin)
+            if state != opened.state:
+                opened.commit(state)
+            opened.chain = chain
+            return chain.head.version
+
+    def sign(self, base: int, hashes: Sequence[bytes], frontier: bytes) -> bytes:
+        """See `Line.sign`. Raises `Behind`, `Malformed`, `Tampered`."""
+        with self._opened() as opened:
+            signed = opened.line.sign(base, hashes, frontier)
+        faults.reach("vault.sign.signed")
+        return signed
+
+    def catch_up(self, size: int, frontier: bytes, proof: Sequence[bytes]) -> None:
+        """See `Line.catch_up`. Raises `Tampered`."""
+        with self._opened() as opened:
+            opened.line.catch_up(size, frontier, proof)
+
+    def confirm(self, checkpoint: bytes) -> bool:
+        """The checkpoint's transaction was committed: see `Line.confirm`. Raises `Malformed` for another text."""
+        found = note.parse_checkpoint(note.parse(checkpoint).text)
+        with self._opened() as opened:
+            return opened.line.confirm(found.size, found.root)
+
+    # -- grants -------------------------------------------------------------------------------------------------------
+    def open_grant(self, grant: str, request: str, approvals: Sequence[Signed], evidence: Evidence) -> str:
+        """The grant's token, for a quorum of approvals and the log entry that the request is approved.
+
+        A request gets one grant, ever: asked again it gets the same token. Raises as `judge.judge_grant` and `prove`,
+        `Expired` and `NotEntitled` for a request whose grant is over or was voided.
+        """
+        grant, request = GrantId(checked("grt", grant)), RequestId(checked("req", request))
+        with self._opened() as opened:
+            chain, now, state = opened.loaded(), opened.now(), opened.state
+            if (known := state.by_request(request)) is not None:
+                return _live(known[0], known[1], now).token
+            if request in state.spent:
+                raise Expired("This request's grant is over.", what_to_do="Make a new request.", about=request)
+            if grant in state.voided or grant in state.grants:
+                raise NotEntitled("This grant was ended, or is another request's.", what_to_do="Make a new request.")
+            entry = opened.entry(evidence, APPROVED, request)
+            verdict = judge.judge_grant(
+                chain, approvals, request=request, grant=grant, now=now, log=opened.log_view(entry.size)
+            )
+            token = opened.keyring.grant.sign(verdict.token.text()).decode()
+            given = Given(
+                request=request,
+                account=verdict.token.account,
+                requester=verdict.token.person,
+                approvers=verdict.approvers,
+                opened_at=verdict.token.opened_at,
+                not_after=verdict.token.not_after,
+                token=token,
+                terms=verdict.terms,
+            )
+            faults.reach("vault.grant.before-persist")
+            opened.commit(replace(state, grants={**state.grants, grant: given}), relied_on=entry.size)
+            faults.reach("vault.grant.persisted")
+            return token
+
+    def void_grant(self, grant: str) -> None:
+        """Nothing is released for this grant any more. Again and again is fine, and also before it was opened."""
+        checked("grt", grant)
+        with self._opened() as opened:
+            state, given = opened.state, opened.state.grants.get(grant)
+            if given is not None:
+                if not given.voided:
+                    opened.commit(replace(state, grants={**state.grants, grant: replace(given, voided=True)}))
+            elif grant not in state.voided:
+                if len(state.voided) >= VOIDED_MAX:
+                    raise TooMany(
+                        "Too many unknown grants were voided.", what_to_do="Call the auditors: this is no accident."
+                    )
+                opened.commit(replace(state, voided=state.voided | {grant}))
+
+    # -- secrets ------------------------------------------------------------------------------------------------------
+    def mint(self, account: str, credential: str, version: int) -> bytes:
+        """A fresh random password by the account's rules, sealed for this place: nobody sees it before its release."""
+        with self._opened() as opened:
+            rules = opened.loaded().head.account(account).password
+            with passwords.fresh(rules) as password:
+                return envelope.seal(password, _bound(account, credential, version), opened.keyring.kek)
+
+    def store(self, account: str, credential: str, version: int, secret: Secret) -> bytes:
+        """Seal a secret that a custodian deposits; it is wiped. Raises `Malformed` for one that no target takes."""
+        with secret, self._opened() as opened:
+            opened.loaded().head.account(account)
+            passwords.must_be_usable(secret)
+            return envelope.seal(secret, _bound(account, credential, version), opened.keyring.kek)
+
+    def check(self, account: str, deposited: Deposited) -> None:
+        """Prove that a stored blob can be read back. Raises `Tampered`."""
+        with self._opened() as opened:
+            _open(opened, account, deposited).wipe()
+
+    def release_session(
+        self, token: str, endpoint: Endpoint, deposited: Deposited, session: str, evidence: Evidence
+    ) -> Released:
+        """The login for one session, towards the endpoint that was approved and no other.
+
+        Raises `NotEntitled`, `Expired`, `Replayed`, `Tampered`, `Unavailable`.
+        """
+        checked("ses", session)
+        with self._opened() as opened:
+            chain, now, state = opened.loaded(), opened.now(), opened.state
+            said = opened.own_token(token)
+            given = state.grants.get(said.grant)
+            if given is None:
+                raise _no("The vault does not know this grant.", said.grant)
+            if _live(said.grant, given, now).token != token:
+                raise _no("The vault gave another token for this grant.", said.grant)
+            account = judge.judge_session(chain.head, said, given.terms, endpoint=endpoint, now=now)
+            entry = opened.entry(evidence, RELEASE, session)
+            entry.must_say(purpose=Purpose.SESSION, account=account.id, grant=said.grant)
+            entry.must_not_contradict(credential=deposited.credential, version=deposited.version)
+            entry.must_be_fresh(now)
+            whose = state.by_session(session)
+            if whose not in (None, given) or len(given.sessions) >= SESSIONS_MAX:
+                raise _no("This session belongs to another grant, or there are too many.", session)
+            used = opened.with_used(entry)
+            sessions = given.sessions if whose else (*given.sessions, session)
+            grants = {**used.grants, said.grant: replace(given, sessions=sessions)}
+            secret = _open(opened, account.id, deposited)
+            with _wiped_on_error(secret):
+                _use_up(opened, replace(used, grants=grants), entry.size)
+            return Released(username=account.username, secret=secret)
+
+    def release_rotation(
+        self,
+        rotation: str,
+        account: str,
+        endpoint: Endpoint,
+        deposited: Sequence[Deposited],
+        purpose: Purpose,
+        evidence: Evidence,
+    ) -> tuple[Secret, ...]:
+        """The account's secrets for a rotation or a probe, only towards the endpoint that the roster names now.
+
+        Raises `NotEntitled`, `Replayed`, `Tampered`, `Unavailable`.
+        """
+        checked("rot", rotation)
+        if purpose not in (Purpose.ROTATION, Purpose.PROBE) or not 0 < len(deposited) <= CREDENTIALS_MAX:
+            raise Malformed(
+                "This is not what a rotation asks for.", what_to_do="Ask for 1 to 64 secrets of one account."
+            )
+        with self._opened() as opened:
+            chain, now = opened.loaded(), opened.now()
+            found = judge.judge_place(chain.head, account, endpoint)
+            entry = opened.entry(evidence, RELEASE, rotation)
+            entry.must_say(purpose=purpose, account=found.id)
+            entry.must_be_fresh(now)
+            state = opened.with_used(entry)
+            secrets: list[Secret] = []
+            with _wiped_on_error(secrets):
+                secrets.extend(_open(opened, found.id, one) for one in deposited)
+                _use_up(opened, state, entry.size)
+            return tuple(secrets)
+
+    def release_replay(
+        self,
+        statements: Sequence[Signed],
+        session: str,
+        stream: str,
+        wrapped: bytes,
+        evidence: Evidence,
+        past: Past | None = None,
+    ) -> Secret:
+        """The key of one stream of a session's recording. `past` is asked for when the vault has forgotten the session.
+
+        Raises as `judge.judge_replay`, and `Replayed`, `NotEntitled`, `Tampered`, `Unavailable`.
+        """
+        checked("ses", session)
+        with self._opened() as opened:
+            chain, now = opened.loaded(), opened.now()
+            given = opened.state.by_session(session)
+            people, account = (given.people, given.account) if given else _past(opened, chain, session, past)
+            entry = opened.entry(evidence, RELEASE, session)
+            entry.must_say(purpose=Purpose.REPLAY, account=account)
+            entry.must_not_contradict(stream=stream)
+            entry.must_be_fresh(now)
+            found = judge.judge_replay(
+                chain,
+                statements,
+                session=session,
+                stream=stream,
+                people=people,
+                now=now,
+                log=opened.log_view(entry.size),
+            )
+            opened.must_be_new(found)
+            state = opened.with_used(entry)
+            nonces = {**state.nonces, **{one.nonce: one.not_after for one in found}}
+            key = recording_key.unwrap(opened.keyring.recording, wrapped, recording_key.recording_info(session, stream))
+            with _wiped_on_error(key):
+                _use_up(opened, replace(state, nonces=nonces), entry.size)
+            return key
+
+    # -- the clock ----------------------------------------------------------------------------------------------------
+    def confirm_clock(self, statements: Sequence[Signed]) -> datetime:
+        """Custodians say that the clock is right after it went back. Grants from the time that never was are voided.
+
+        Raises as `judge.judge_clock`, and `Replayed`, `WrongState` while the clock runs.
+        """
+        with self._opened() as opened:
+            chain = opened.loaded()
+            if opened.runs():
+                raise WrongState("The clock runs.", what_to_do="Nothing: nobody needs to confirm it.")
+            found, wall = judge.judge_clock(
+                chain, statements, wall=opened.instants.wall(), seen=opened.frozen_at or 0, log=opened.log_view()
+            )
+            opened.must_be_new(found)
+            state = opened.state
+            grants = {id: replace(one, voided=one.voided or one.opened_at > wall) for id, one in state.grants.items()}
+            # Their nonces are never forgotten: whoever turns the clock back could otherwise use them again.
+            nonces = {**state.nonces, **{one.nonce: FOREVER for one in found}}
+            opened.commit(replace(state, grants=grants, nonces=nonces), latest=wall)
+            return opened.now()
+
+
+def _live(id: str, given: Given, now: datetime) -> Given:
+    """The grant, unless it was voided or is over."""
+    if given.voided:
+        raise _no("This grant was ended.", id)
+    if now >= given.not_after or not given.token:
+        raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=id)
+    return given
+
+
+def _use_up(opened: Opened, state: State, size: int) -> None:
+    faults.reach("vault.release.before-persist")
+    opened.commit(state, relied_on=size)
+    faults.reach("vault.release.persisted")
+
+
+def _past(opened: Opened, chain: Chain, session: str, past: Past | None) -> tuple[frozenset[str], str]:
+    """The people and the account of a session that the state does not know, from what the node can prove."""
+    if past is None:
+        raise _no(
+            "The vault does not know this session any more.", session, "Bring its grant, approvals and log entry."
+        )
+    token = opened.own_token(past.token)
+    entry = opened.entry(past.entry, RELEASE, session)
+    entry.must_say(purpose=Purpose.SESSION, account=token.account, grant=token.grant)
+    return judge.judge_past(chain, token, past.approvals), token.account
+
+
+def _bound(account: str, credential: str, version: int) -> Bound:
+    checked("acc", account)
+    checked("crd", credential)
+    if not 0 < version < 2**63:
+        raise Malformed(f"A credential has no version {version}.", what_to_do="Versions count from 1.")
+    # The account is part of the name: a row can't be handed to another account, whose place somebody controls.
+    return Bound(table="credential", record=f"{account}/{credential}", version=version, purpose="login")
+
+
+def _open(opened: Opened, account: str, one: Deposited) -> Secret:
+    return envelope.open(one.blob, _bound(account, one.credential, one.version), opened.keyring.keks)
+
+
+@contextmanager
+def _wiped_on_error(held: Secret | list[Secret]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for secret in held if isinstance(held, list) else [held]:
+            secret.wipe()
+        raise
+
+
+def _no(message: str, about: str, what_to_do: str = "Make a new request.") -> NotEntitled:
+    return NotEntitled(message, what_to_do=what_to_do, about=about)

@@ -1,0 +1,64 @@
+"""Custodians enter their shares, one at a time, until the root key can be made again.
+
+A wrong share is named and counts against a limit; the shares of an attempt that nobody finishes are forgotten after an
+hour.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from breakglass.errors import BreakglassError, TooMany
+from breakglass.model.secret import Secret
+from breakglass.vault import share_text
+from breakglass.vault.seal import Seal
+from breakglass.vault.shares import Share, check
+
+WRONG_MAX = 10
+WRONG_WITHIN = 60.0
+FORGET_AFTER = 3600.0
+TEXT_MAX = 1000
+
+
+class Entering:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._shares: dict[int, Share] = {}
+        self._wrong: deque[float] = deque(maxlen=WRONG_MAX)
+        self._last = 0.0
+
+    @property
+    def entered(self) -> tuple[int, ...]:
+        return tuple(sorted(self._shares))
+
+    def enter(self, text: str, seal: Seal) -> Secret | None:
+        """The root key once there are enough. Raises `WrongShare`, `Malformed`, `TooMany`, and `Tampered` for a changed
+        seal; a share that was entered before counts once."""
+        now = self._monotonic()
+        if len(self._wrong) == WRONG_MAX and now - self._wrong[0] < WRONG_WITHIN:
+            raise TooMany(
+                f"There were {WRONG_MAX} wrong shares within a minute.",
+                what_to_do="Wait a minute, and compare the share with its original before entering it.",
+            )
+        try:
+            share = share_text.decode(text[:TEXT_MAX])
+            check(share, seal.custodians.public)
+        except BreakglassError:
+            self._wrong.append(now)
+            raise
+        self._last = now
+        self._shares[share.index] = share
+        if len(self._shares) < seal.custodians.public.k:
+            return None
+        try:
+            return seal.open_by_shares(self._shares.values())
+        finally:
+            self.forget()
+
+    def forget(self) -> None:
+        for share in self._shares.values():
+            share.value.wipe()
+        self._shares.clear()
+
+    def forget_old(self) -> None:
+        if self._shares and self._monotonic() - self._last > FORGET_AFTER:
+            self.forget()

@@ -1,0 +1,129 @@
+"""Evidence: proof that an event stands in the log, which every grant and release must bring.
+
+    leaf ──inclusion proof──▶ root of a checkpoint ──signature──▶ our own log key
+                                       └── and on the vault's current line of heads
+
+So nothing is released that the log does not tell of, even if the node is in wrong hands. A release's entry is fresh and
+serves one release only; a request's approval is a fact that stays.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from breakglass.codec import note
+from breakglass.errors import BreakglassError, NotEntitled
+from breakglass.trust.tree import leaf_hash, verify_inclusion
+from breakglass.vault.keys import NoteKey
+from breakglass.vault.line import Line
+
+FRESH_FOR = timedelta(seconds=120)
+LEAF_MAX = 65_535
+NOTE_MAX = 100_000
+RELEASE = "secret.release"
+APPROVED = "request.approved"
+_MEMBERS = {"v", "kind", "at", "by", "about", "data"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One log entry with its way to a checkpoint."""
+
+    leaf: bytes
+    """The entry's exact bytes."""
+    index: int
+    size: int
+    """Size of the checkpoint's tree."""
+    proof: tuple[bytes, ...]
+    """Inclusion proof (RFC 9162, 2.1.3)."""
+    note: bytes
+    """The checkpoint, a C2SP signed note."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A proven entry."""
+
+    index: int
+    size: int
+    kind: str
+    at: datetime
+    about: str
+    data: Mapping[str, Any]
+
+    def must_say(self, **expected: str) -> None:
+        """Raises `NotEntitled`, naming the first member of `data` that says something else."""
+        for name, value in expected.items():
+            if self.data.get(name) != value:
+                raise _no(f"The log entry's {name} is not that of this release.", self.about)
+
+    def must_not_contradict(self, **expected: str | int) -> None:
+        """The same for members that an entry may leave out."""
+        for name, value in expected.items():
+            if self.data.get(name, value) != value:
+                raise _no(f"The log entry's {name} is not that of this release.", self.about)
+
+    def must_be_fresh(self, now: datetime) -> None:
+        if abs(now - self.at) > FRESH_FOR:
+            raise _no("The log entry of this release is not of this moment.", self.about)
+
+
+def prove(evidence: Evidence, line: Line, key: NoteKey, *, kind: str, about: str) -> Entry:
+    """The entry, when it is in the log.
+
+    Raises `NotEntitled` for another entry or checkpoint, `Tampered` for a proof that does not join the two.
+    """
+    size, root = _checkpoint(evidence.note, key)
+    if size != evidence.size or line.root_at(size) != root:
+        raise _no("The checkpoint is not on the line of heads that the vault signed lately.", about)
+    if len(evidence.leaf) > LEAF_MAX:
+        raise _no("The log holds no entry of that length.", about)
+    verify_inclusion(leaf_hash(evidence.leaf), evidence.index, size, evidence.proof, root)
+    entry = _parsed(evidence)
+    if entry.kind != kind or entry.about != about:
+        raise _no(f"The log entry is about {entry.about[:60]} ({entry.kind[:40]}), not about this.", about)
+    return entry
+
+
+def _checkpoint(signed: bytes, key: NoteKey) -> tuple[int, bytes]:
+    try:
+        if len(signed) > NOTE_MAX:
+            raise ValueError
+        found = note.parse_checkpoint(note.verify(signed, [key.vkey]).text)
+        if found.origin != key.name:
+            raise ValueError
+    except (BreakglassError, ValueError):
+        raise _no("The checkpoint is not one that this vault signed.", "") from None
+    return found.size, found.root
+
+
+def _parsed(evidence: Evidence) -> Entry:
+    try:
+        event = json.loads(evidence.leaf.decode(), object_pairs_hook=_once)
+        if (
+            not isinstance(event, dict)
+            or event.keys() != _MEMBERS
+            or event["v"] != 1
+            or not isinstance(event["data"], dict)
+        ):
+            raise ValueError
+        at = datetime.fromisoformat(event["at"])
+        if at.tzinfo is None or not isinstance(event["kind"], str) or not isinstance(event["about"], str):
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
+        raise _no("The log entry does not have the shape of an event.", "") from None
+    return Entry(
+        index=evidence.index, size=evidence.size, kind=event["kind"], at=at, about=event["about"], data=event["data"]
+    )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a member stands twice")
+    return dict(pairs)
+
+
+def _no(message: str, about: str) -> NotEntitled:
+    return NotEntitled(message, what_to_do="Try once more; if it stays so, call the auditors.", about=about)

@@ -1,0 +1,165 @@
+"""Opening and closing the vault: seal slots, shares, what is public while sealed, and the lazy writing of the mark.
+
+    sealed ──k shares, or a local slot──▶ open ──seal, or the end of the process──▶ sealed
+
+One lock for everything: calls take turns.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from breakglass.errors import BreakglassError, Sealed, Unavailable, WrongState
+from breakglass.model.secret import Secret
+from breakglass.vault import keys, seal
+from breakglass.vault.answers import Progress, Status
+from breakglass.vault.clock import SystemWall, Wall
+from breakglass.vault.entering import Entering
+from breakglass.vault.files import read_file
+from breakglass.vault.key_file import KeyFile
+from breakglass.vault.making import SEAL_FILE
+from breakglass.vault.opened import Opened
+
+MARK_EVERY = 1.0
+"""Seconds between two lazy writes of the mark."""
+LATEST_EVERY = timedelta(seconds=60)
+_log = logging.getLogger(__name__)
+
+
+class Keeper:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wall: Wall | None = None,
+        key_file: Path | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        memory_locked: bool = False,
+    ) -> None:
+        """Read the public part. `key_file` says where the file slot's key lies, if not where it was made.
+
+        Raises `Tampered`, `Malformed`, `NoCustodians`, `Unavailable`.
+        """
+        self._folder, self._wall, self._monotonic, self._locked = folder, wall or SystemWall(), monotonic, memory_locked
+        sealed = read_file(folder / SEAL_FILE)
+        self._seal, self._seal_hash = seal.from_json(sealed.decode(errors="replace")), sha256(sealed).hexdigest()
+        self._keys = keys.read_keys(folder)
+        self._key_file = key_file or (Path(self._keys.key_file) if self._keys.key_file else None)
+        self._entering = Entering(monotonic)
+        self._lock = threading.RLock()
+        self._open: Opened | None = None
+        self._problem = ""
+
+    def try_local_slots(self) -> bool:
+        """Open by the key file, where there is one. A slot that fails leaves the vault to its custodians."""
+        with self._lock:
+            if self._open is None and self._seal.file is not None and self._key_file is not None:
+                try:
+                    with KeyFile(self._key_file).read() as key:
+                        self._unlock(self._seal.open_by_file(key))
+                except BreakglassError as error:
+                    self._problem = error.message
+                    _log.error("the file slot does not open the vault: %s", error.code)
+            return self._open is not None
+
+    def unseal_share(self, share: Secret) -> Progress:
+        """Take one custodian's share, its text in UTF-8; the last one that is needed opens the vault.
+
+        Raises `WrongShare` (it names the share), `Malformed` (it names the group with a typing error), `TooMany`,
+        `WrongState` when the vault is open, and `Tampered` when its files do not fit together.
+        """
+        with share, self._lock:
+            if self._open is not None:
+                raise WrongState("The vault is open.", what_to_do="Nothing: no share is needed.")
+            root = self._entering.enter(share.reveal().decode(errors="replace"), self._seal)
+            if root is not None:
+                self._unlock(root)
+            return self._progress()
+
+    def seal(self) -> None:
+        """Forget every key. The log goes on unsigned; nothing is granted or released until somebody unseals."""
+        with self._lock:
+            self._entering.forget()
+            opened, self._open = self._open, None
+            if opened is None:
+                return
+            try:
+                opened.runs()
+                opened.commit(opened.state)
+            except Unavailable as error:
+                # Sealing matters more than the last second of the mark.
+                _log.error("the mark could not be written while sealing: %s", error.code)
+            finally:
+                opened.keyring.wipe()
+
+    def tick(self) -> None:
+        """Twice a second: write the mark and the latest instant when they are due, forget old shares."""
+        with self._lock:
+            self._entering.forget_old()
+            opened = self._open
+            if opened is None:
+                return
+            opened.runs()
+            moved = opened.line.mark != opened.state.mark and time.monotonic() - opened.written_at >= MARK_EVERY
+            if moved or opened.instants.latest - opened.state.latest >= LATEST_EVERY:
+                try:
+                    opened.commit(opened.state)
+                except Unavailable as error:
+                    _log.error("the mark can't be written: %s", error.message)
+
+    def status(self) -> Status:
+        with self._lock:
+            public, opened = self._keys.public, self._open
+            closed = Status(
+                sealed=opened is None,
+                deployment=self._seal.deployment,
+                origin=self._keys.origin,
+                slots=("custodians", *(["file"] if self._seal.file else [])),
+                shares=self._progress(),
+                problem=self._problem,
+                log_key=public.log,
+                grant_key=public.grant,
+                recording_key=public.recording,
+                memory_locked=self._locked,
+            )
+            if opened is None:
+                return closed
+            runs, latest = opened.runs(), opened.instants.latest
+            return replace(
+                closed,
+                kek=opened.keyring.kek.id,
+                founding=opened.state.founding,
+                roster=opened.state.roster,
+                roster_hash=opened.state.roster_hash,
+                roster_loaded=opened.chain is not None,
+                mark=opened.line.mark.size,
+                mark_root=opened.line.mark.root,
+                clock_frozen=not runs,
+                latest=latest,
+                grants=sum(not one.voided and latest < one.not_after for one in opened.state.grants.values()),
+            )
+
+    @contextmanager
+    def _opened(self) -> Iterator[Opened]:
+        with self._lock:
+            if self._open is None:
+                raise Sealed(
+                    "The vault is sealed.", what_to_do="Custodians enter their shares with `breakglass unseal`."
+                )
+            yield self._open
+
+    def _unlock(self, root: Secret) -> None:
+        with root:
+            self._open = Opened.unlock(root, self._folder, self._keys, self._seal_hash, self._wall)
+        self._entering.forget()
+        self._problem = ""
+
+    def _progress(self) -> Progress:
+        public = self._seal.custodians.public
+        return Progress(sealed=self._open is None, entered=self._entering.entered, k=public.k, n=public.n)

@@ -1,0 +1,155 @@
+"""Each kind of fact as one sentence: for timelines, tickets, alerts, and whoever reads the log.
+
+A sentence names people and accounts as the roster does, and is one line, whatever was typed. A kind that is not known
+here (a newer node wrote it) still gives a sentence, and never an error.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from breakglass.codec import lines
+from breakglass.errors import Malformed
+from breakglass.trust import statement as statements
+from breakglass.views import say
+from breakglass.views.book import Book
+
+LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    book: Book
+    about: str
+    by: str
+    data: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> str:
+        return str(self.data.get(name, ""))
+
+    @property
+    def who(self) -> str:
+        return self.book.who(self.by).name
+
+    @property
+    def where(self) -> str:
+        return say.where(self.book.place(self["account"])) if self["account"] else "the account"
+
+    @property
+    def signer(self) -> str:
+        """Who signed the statement that the fact holds: it counts for them, whoever brought it."""
+        try:
+            return self.book.who(statements.parse(self["statement"]).person).name
+        except Malformed:
+            return self.who
+
+    def said(self, name: str) -> str:
+        """A line of the statement."""
+        try:
+            return statements.parse(self["statement"]).facts.get(name, "")
+        except Malformed:
+            return ""
+
+    def until(self, name: str) -> str:
+        return f"{self[name][:10]} {self[name][11:16]} UTC"
+
+
+def sentence(book: Book, *, kind: str, about: str, by: str, data: Mapping[str, Any]) -> str:
+    told = _Told(book, about, by, data)
+    say_it = SENTENCES.get(kind)
+    text = say_it(told) if say_it else f"{kind} ({about}) by {told.who}."
+    text = lines.clean(text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _asked(t: _Told) -> str:
+    minutes = int(t.data.get("seconds", 0)) // 60
+    title = t.book.condition(t["condition"])[0]
+    return f"{t.who} asks for {t.where} for {minutes} minutes ({title}): {t['reason']}"
+
+
+def _signed_review(t: _Told) -> str:
+    return f"{t.signer} signed the review as {t.said('classification') or 'reviewed'}: {t.said('summary')}"
+
+
+def _release(t: _Told) -> str:
+    return {
+        "session": f"The password of {t.where} is released to the gateway for {t.who}'s session; nobody sees it.",
+        "replay": f"{t.who} opens a recording of {t.where}.",
+    }.get(t["purpose"], f"The password of {t.where} is released to the rotation engine ({t['purpose']}).")
+
+
+def _done(t: _Told) -> str:
+    left = f" Left behind on the target: {'; '.join(t['remains'].splitlines())}." if t["remains"] else ""
+    return f"The password of {t.where} was changed and proven: the new one is accepted, the old one is refused.{left}"
+
+
+def _refusal(t: _Told) -> str:
+    return f"{t.who} was refused ({t['code']})" + (f" about {t.about}." if t.about else ".")
+
+
+SENTENCES: Mapping[str, Callable[[_Told], str]] = {
+    "request.made": _asked,
+    "request.approval": lambda t: (
+        f"{t.signer} approved." + (f" {t.who} brought the signature." if t.signer != t.who else "")
+    ),
+    "request.approved": lambda t: "The quorum is met: the request is approved.",
+    "request.denied": lambda t: f"{t.signer} denied it: {t.said('reason') or 'no reason given'}",
+    "request.cancelled": lambda t: f"{t.who} withdrew the request.",
+    "request.expired": lambda t: "The request expired: not enough people decided in time.",
+    "grant.refused": lambda t: f"The vault REFUSED the grant: {t['why']}",
+    "grant.opened": lambda t: f"The grant is open until {t.until('ends_at')}.",
+    "grant.closed": lambda t: f"The grant is closed ({t['why']}).",
+    "grant.revoked": lambda t: f"{t.who} revoked the grant: {t['why']}",
+    "grant.expired": lambda t: "The grant's time is over.",
+    "secret.release": _release,
+    "session.connecting": lambda t: f"{t.who} connects to {t.where} from {t['from'] or 'an unknown address'}.",
+    "session.started": lambda t: "The target accepted the login; the session runs.",
+    "session.end_wanted": lambda t: f"{t.who} ends the session: {t['why']}",
+    "session.ended": lambda t: f"The session ended ({t['why']}).",
+    "recording.head": lambda t: f"The recording reaches {t['size']} bytes.",
+    "recording.complete": lambda t: f"The recording is complete: {t['size']} bytes.",
+    "recording.truncated": lambda t: f"The recording is CUT SHORT at {t['size']} bytes.",
+    "recording.replayed": lambda t: f"{t.who} has replayed the recording.",
+    "rotation.owed": lambda t: f"The password of {t.where} is owed a change ({t['because']}).",
+    "rotation.claimed": lambda t: "The rotation engine took the change over.",
+    "rotation.staged": lambda t: f"A new password for {t.where} is stored in the vault; nothing was sent yet.",
+    "rotation.applying": lambda t: f"The new password is being set for {t.where}.",
+    "rotation.applied": lambda t: f"The target took the new password of {t.where}; it is being proven.",
+    "rotation.unknown": lambda t: f"The target's answer is missing: which password of {t.where} works is being tried.",
+    "rotation.verified": lambda t: f"The new password of {t.where} is proven.",
+    "rotation.refused": lambda t: f"The target refused the new password of {t.where}: {t['problem']}",
+    "rotation.reconcile": lambda t: (
+        f"No stored password of {t.where} works any more: a person must look. {t['problem']}"
+    ),
+    "rotation.put_off": lambda t: f"The password change of {t.where} waits, try {t['tries']}: {t['problem']}",
+    "rotation.waits": lambda t: f"The password change of {t.where} waits: {t['why']}",
+    "rotation.freed": lambda t: (
+        f"The node that changed the password of {t.where} died and is back; the change goes on."
+    ),
+    "rotation.woken": lambda t: f"The password change of {t.where} is tried again at once.",
+    "rotation.login_tried": lambda t: (
+        f"A stored password of {t.where} was tried on the target ({t['guesses']} so far)."
+    ),
+    "rotation.discarded": lambda t: f"The new password of {t.where} was set aside before it was sent: {t['problem']}",
+    "rotation.done": _done,
+    "credential.stored": lambda t: f"{t.who} stored a credential for {t.where} (version {t['version']}).",
+    "credential.previous": lambda t: f"Version {t['version']} of the credential of {t.where} is the previous one now.",
+    "review.opened": lambda t: f"The review is open: {t.where} takes no request until an auditor has signed it.",
+    "review.signed": _signed_review,
+    "ticket.opened": lambda t: "A ticket was opened.",
+    "ticket.updated": lambda t: "The ticket was brought up to date.",
+    "ticket.closed": lambda t: "The ticket was closed.",
+    "roster.proposed": lambda t: f"{t.who} proposes version {t['version']} of the estate: {t['changes']}",
+    "roster.signed": lambda t: f"{t.signer} signed the proposal {t.about}.",
+    "roster.adopted": lambda t: f"Version {t['version']} of the estate holds now, signed by {t['statements']} people.",
+    "sign_in.made": lambda t: f"{t.who} signed in.",
+    "sign_in.refused": lambda t: f"A sign-in as {t['login']} from {t['from']} was refused ({t['code']}).",
+    "sign_in.ended": lambda t: f"{t.who} signed out.",
+    "vault.share_entered": lambda t: f"{t.who} entered a share of the vault's key ({t['entered']} of {t['needed']}).",
+    "vault.sealed": lambda t: f"{t.who} sealed the vault.",
+    "vault.opened": lambda t: "The vault is open.",
+    "vault.tampered": lambda t: f"THE VAULT REFUSES THE LOG: {t['problem'] or t['why']}",
+    "duty.dead": lambda t: f"A duty was given up ({t['duty']} for entry {t.about}): {t['problem']}",
+    "refused": _refusal,
+}

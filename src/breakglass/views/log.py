@@ -1,0 +1,121 @@
+"""The log as people see it: entries with a sentence each, a request's timeline, and one entry with its proof.
+
+What is shown is read from the leaf, the bytes that the tree covers; the columns beside it only find it. A grant's token
+is never shown: its entry is proven by its hash.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+
+from breakglass.audit import evidence
+from breakglass.errors import NotFound, Tampered
+from breakglass.storage import books
+from breakglass.storage.work import Read
+from breakglass.views import shapes
+from breakglass.views.book import Book
+from breakglass.views.facts import sentence
+
+HELD_BACK = frozenset({"token"})
+"""Members of a fact that no view shows."""
+_e = books.entry.c
+
+
+def listed(
+    look: Read, book: Book, *, after: int = -1, about: str = "", kind: str = "", limit: int = 100
+) -> tuple[shapes.Entry, ...]:
+    """Entries behind `after`, in order; without it the last ones. `kind`: `session.ended`, or `session.` for all."""
+    where: list[ColumnElement[bool]] = []
+    if about:
+        where.append(_e.about == about)
+    if kind:
+        where.append(_e.kind.startswith(kind, autoescape=True) if kind.endswith(".") else _e.kind == kind)
+    query = select(_e.idx, _e.leaf).where(*where)
+    if after >= 0:
+        rows = list(look.conn.execute(query.where(_e.idx > after).order_by(_e.idx).limit(limit)))
+    else:
+        rows = list(look.conn.execute(query.order_by(_e.idx.desc()).limit(limit)))[::-1]
+    return tuple(shown(book, row.idx, row.leaf) for row in rows)
+
+
+def timeline(
+    look: Read, book: Book, about: Sequence[str], *, replays_of: Sequence[str] = ()
+) -> tuple[shapes.Event, ...]:
+    """What happened with these things, in the log's order. A replay stands under `session/auditor`."""
+    replays = [f"{session}/{person}" for session in replays_of for person in book.roster.people]
+    query = select(_e.idx, _e.leaf).where(_e.about.in_([*about, *replays])).order_by(_e.idx)
+    entries = [shown(book, row.idx, row.leaf) for row in look.conn.execute(query)]
+    return tuple(
+        shapes.Event(index=one.index, at=one.at, kind=one.kind, text=one.text)
+        for one in entries
+        if one.kind not in _MACHINERY
+    )
+
+
+def proven(look: Read, book: Book, index: int) -> shapes.ProvenEntry:
+    """One entry, its inclusion proof, and the checkpoint. Raises `NotFound`; `Sealed` while no checkpoint covers it."""
+    if look.conn.execute(select(_e.idx).where(_e.idx == index)).first() is None:
+        raise NotFound(f"There is no log entry {index}.", what_to_do="Look at `breakglass audit tail`.")
+    found = evidence.of(look, index)
+    hashed = look.conn.execute(select(_e.leaf_hash).where(_e.idx == index)).scalar_one()
+    return shapes.ProvenEntry(
+        entry=shown(book, index, found.leaf),
+        leaf="" if HELD_BACK & data_of(found.leaf).keys() else found.leaf.decode(),
+        leaf_hash=hashed.hex(),
+        size=found.size,
+        proof=tuple(one.hex() for one in found.proof),
+        checkpoint=found.note.decode(),
+    )
+
+
+def checkpoint(look: Read) -> shapes.Checkpoint:
+    """The latest signed head. Raises `NotFound` while there is none."""
+    c = books.checkpoint.c
+    row = look.conn.execute(select(c.size, c.note).order_by(c.size.desc()).limit(1)).first()
+    if row is None:
+        raise NotFound(
+            "The vault has signed no checkpoint yet.", what_to_do="Custodians unseal it: `breakglass unseal`."
+        )
+    return shapes.Checkpoint(size=row.size, note=row.note.decode())
+
+
+def shown(book: Book, index: int, leaf: bytes) -> shapes.Entry:
+    event = _read(index, leaf)
+    data = event["data"]
+    return shapes.Entry(
+        index=index,
+        at=datetime.fromisoformat(event["at"]),
+        kind=event["kind"],
+        about=event["about"],
+        by=event["by"],
+        data={name: value for name, value in data.items() if name not in HELD_BACK},
+        text=sentence(book, kind=event["kind"], about=event["about"], by=event["by"], data=data),
+    )
+
+
+def data_of(leaf: bytes) -> dict[str, Any]:
+    data: dict[str, Any] = _read(-1, leaf)["data"]
+    return data
+
+
+def _read(index: int, leaf: bytes) -> dict[str, Any]:
+    try:
+        event: dict[str, Any] = json.loads(leaf)
+        if not isinstance(event["data"], dict) or not {"at", "kind", "about", "by"} <= event.keys():
+            raise TypeError
+        datetime.fromisoformat(event["at"])
+    except (ValueError, KeyError, TypeError):
+        raise Tampered(
+            f"Entry {index} of the log can't be read." if index >= 0 else "An entry of the log can't be read.",
+            what_to_do="Run `breakglass audit verify`; call the auditors.",
+        ) from None
+    return event
+
+
+_MACHINERY = frozenset(
+    {"rotation.claimed", "rotation.waits", "rotation.woken", "rotation.freed", "recording.head", "credential.previous"}
+)
+"""Marks for the machine: true, in the log, and of no help to somebody who reads a story."""

@@ -1,0 +1,51 @@
+"""The vault as people see it: sealed or open, and who is needed. Never a key."""
+
+from breakglass.errors import Unavailable
+from breakglass.vault.answers import Progress, Status
+from breakglass.views import shapes
+
+
+def shown(status: Status) -> shapes.Vault:
+    return shapes.Vault(
+        sealed=status.sealed,
+        shares_entered=len(status.shares.entered),
+        shares_needed=status.shares.k,
+        shares=status.shares.n,
+        problem=status.problem,
+        clock_frozen=status.clock_frozen,
+        log_mark=status.mark,
+        sentence=_sentence(status.shares, frozen=status.clock_frozen),
+    )
+
+
+def progress(shares: Progress) -> shapes.Vault:
+    """After a share was entered."""
+    return shapes.Vault(
+        sealed=shares.sealed,
+        shares_entered=len(shares.entered),
+        shares_needed=shares.k,
+        shares=shares.n,
+        sentence=_sentence(shares, frozen=False),
+    )
+
+
+def silent(error: Unavailable) -> shapes.Vault:
+    """It does not answer: for everybody outside that is the same as sealed."""
+    return shapes.Vault(
+        sealed=True,
+        shares_entered=0,
+        shares_needed=0,
+        shares=0,
+        problem=error.message,
+        sentence="The vault does not answer; the node starts it again by itself.",
+    )
+
+
+def _sentence(shares: Progress, *, frozen: bool) -> str:
+    if frozen:
+        return "The vault is open, but the clock went back: it grants nothing until custodians confirm the time."
+    if not shares.sealed:
+        return "The vault is open."
+    return (
+        f"The vault is SEALED: {len(shares.entered)} of {shares.k} shares were entered, of {shares.n} that there are."
+    )

@@ -1,0 +1,222 @@
+"""What an entry of the log is in words, for people who were not there: one table from kind to sentence.
+
+Alerts and tickets say the same. Who and which account are named as people know them (the roster), and what somebody
+should do stands beside it. Whatever a person typed is shown as one clean line, cut where it is long.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from breakglass.codec.lines import clean
+from breakglass.model.people import SYSTEM
+from breakglass.model.request import AccessRequest
+from breakglass.plugin_api.notifier import Severity
+from breakglass.storage.outbox import Told
+from breakglass.trust.roster import Roster
+
+TITLE_MAX = 120
+INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    title: str
+    """What happened, in one line."""
+    body: str
+    """Details, and what to do; may have several lines, or be empty."""
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An entry, with what is known around it: the roster, and the request in whose story it stands."""
+
+    told: Told
+    roster: Roster
+    request: AccessRequest | None
+
+    @property
+    def who(self) -> str:
+        """The person who did it."""
+        return self.person(self.told.by)
+
+    def person(self, id: str) -> str:
+        if id == SYSTEM.id:
+            return "Breakglass"
+        known = self.roster.people.get(id)
+        return clean(known.name) if known else id
+
+    @property
+    def requester(self) -> str:
+        return self.person(self.request.by) if self.request else "somebody"
+
+    @property
+    def account(self) -> str:
+        """`root on db1`."""
+        id = self.text("account") or (self.request.account if self.request else "")
+        known = self.roster.accounts.get(id)
+        if known is None:
+            return id or "an account"
+        return f"{known.username} on {self.roster.targets[known.target].name}"
+
+    @property
+    def condition(self) -> str:
+        id = self.request.condition if self.request else self.text("condition")
+        return clean(self.roster.conditions[id].title) if id in self.roster.conditions else id
+
+    def text(self, name: str, longest: int = 500) -> str:
+        """A member of the entry's data as one clean line."""
+        value = clean(str(self.told.data.get(name, "")))
+        return value if len(value) <= longest else f"{value[: longest - 1]}…"
+
+
+Words = Callable[[Scene], Sentence | None]
+
+
+def sentence(scene: Scene) -> Sentence | None:
+    """What this entry says; None where nobody has to hear of it. A kind without words of its own is still told."""
+    said = _WORDS.get(scene.told.kind, _unknown)(scene)
+    if said is None:
+        return None
+    title = clean(said.title)
+    if len(title) > TITLE_MAX:
+        title = f"{title[: TITLE_MAX - 1]}…"
+    return Sentence(title=title, body=said.body, severity=said.severity)
+
+
+def _say(title: str, body: str = "", severity: Severity = INFO) -> Sentence:
+    return Sentence(title=title, body=body, severity=severity)
+
+
+def _unknown(s: Scene) -> Sentence:
+    return _say(f"{s.told.kind}: {s.told.about}", "Look at it with `breakglass audit`.", WARNING)
+
+
+def _made(s: Scene) -> Sentence:
+    minutes = int(s.told.data.get("seconds", 0)) // 60
+    return _say(
+        f"{s.who} asks for {s.account}: {s.condition}",
+        f"Reason: {s.text('reason')}\nFor {minutes} minutes, to be decided by {s.text('decide_by')}. Read and sign it: "
+        f"`breakglass statement {s.told.about}`, then `breakglass approve {s.told.about}`; or deny it.",
+        CRITICAL,
+    )
+
+
+def _release(s: Scene) -> Sentence:
+    match s.text("purpose"):
+        case "session":
+            return _say(
+                f"The password of {s.account} was taken out for {s.requester}'s session",
+                f"{s.told.about}. If nobody should be connecting: `breakglass kill {s.told.about}`.",
+                WARNING,
+            )
+        case "replay":
+            return _say(f"{s.who} opens the recording of {s.told.about}", f"It shows {s.account}.", WARNING)
+        case purpose:
+            return _say(f"Breakglass took out the password of {s.account} ({purpose})", f"{s.told.about}.")
+
+
+def _put_off(s: Scene) -> Sentence | None:
+    """The first time, and then ever more rarely: a target that is down for a day is no news every five minutes."""
+    tries = int(s.told.data.get("tries", 1))
+    if tries & (tries - 1):
+        return None
+    alarm = s.text("code") in ("tampered", "host_key_mismatch")
+    return _say(
+        f"The password of {s.account} could not be changed yet",
+        f"{s.text('problem')} It is tried again by itself (try {tries}). `breakglass rotate list` shows it.",
+        CRITICAL if alarm else WARNING,
+    )
+
+
+def _remains(s: Scene) -> str:
+    return f"Still on the target: {s.text('remains')}." if s.text("remains") else ""
+
+
+_WORDS: dict[str, Words] = {
+    "request.made": _made,
+    "request.approval": lambda s: _say(f"{s.who} approved {s.requester}'s request for {s.account}", severity=WARNING),
+    "request.approved": lambda s: _say(f"{s.requester}'s request for {s.account} is approved", severity=WARNING),
+    "request.denied": lambda s: _say(f"{s.who} denied {s.requester}'s request for {s.account}", severity=WARNING),
+    "request.cancelled": lambda s: _say(f"{s.requester} withdrew the request for {s.account}"),
+    "request.expired": lambda s: _say(
+        f"Nobody decided in time: {s.requester}'s request for {s.account} is over",
+        "If the emergency lasts, ask again, and call approvers by telephone.",
+        WARNING,
+    ),
+    "grant.opened": lambda s: _say(
+        f"{s.requester} may use {s.account} until {s.text('ends_at')}",
+        f"To end it at once: `breakglass close {s.told.about}`.",
+        WARNING,
+    ),
+    "grant.refused": lambda s: _say(
+        f"The vault opens no grant for {s.requester}'s approved request for {s.account}",
+        f"{s.text('why')} Ask again; if it stays so, call the custodians.",
+        CRITICAL,
+    ),
+    "grant.closed": lambda s: _say(f"{s.requester} gave {s.account} back", s.text("why")),
+    "grant.revoked": lambda s: _say(f"{s.who} revoked {s.requester}'s access to {s.account}", s.text("why"), WARNING),
+    "grant.expired": lambda s: _say(f"The time of {s.requester}'s access to {s.account} is over"),
+    "secret.release": _release,
+    "session.started": lambda s: _say(
+        f"{s.requester} is connected to {s.account}",
+        f"It is recorded. To cut it: `breakglass kill {s.told.about}`.",
+        CRITICAL,
+    ),
+    "session.ended": lambda s: _say(f"{s.requester}'s session on {s.account} ended", s.text("why")),
+    "recording.truncated": lambda s: _say(
+        f"The recording {s.told.about} was cut",
+        "What was recorded until then can be replayed. The review should ask why it ends early.",
+        CRITICAL,
+    ),
+    "rotation.done": lambda s: _say(
+        f"The password of {s.account} was changed and proven", _remains(s), WARNING if s.text("remains") else INFO
+    ),
+    "rotation.refused": lambda s: _say(
+        f"{s.account} refused its new password", f"{s.text('problem')} Another one is made and tried.", WARNING
+    ),
+    "rotation.unknown": lambda s: _say(
+        f"It is not known which password of {s.account} holds",
+        f"{s.text('problem')} It is probed, and gone on from there. Do nothing by hand.",
+        WARNING,
+    ),
+    "rotation.reconcile": lambda s: _say(
+        f"No stored password of {s.account} works",
+        f"{s.text('problem')} Look whether somebody changed it on the target. Set one there by another way in, and "
+        "store it: `breakglass estate store`. Breakglass goes on from there by itself.",
+        CRITICAL,
+    ),
+    "rotation.put_off": _put_off,
+    "review.opened": lambda s: _say(
+        f"{s.requester}'s use of {s.account} waits for its review",
+        f"An auditor who neither asked nor approved: `breakglass review {s.told.about}`. Until then the account rests.",
+        WARNING,
+    ),
+    "review.signed": lambda s: _say(f"{s.who} signed the review of {s.requester}'s use of {s.account}"),
+    "roster.proposed": lambda s: _say(
+        f"{s.who} proposes version {s.text('version')} of the estate",
+        f"It would change: {s.text('changes')}. Read it before you sign: `breakglass estate proposals`.",
+        WARNING,
+    ),
+    "roster.adopted": lambda s: _say(
+        f"Version {s.text('version')} of the estate holds",
+        "Look at what changed: `breakglass audit tail`. If you do not know of it, call the custodians.",
+        CRITICAL,
+    ),
+    "credential.stored": lambda s: _say(
+        f"{s.who} stored a password for {s.account}", "It is changed at once, because a person has seen it.", WARNING
+    ),
+    "duty.dead": lambda s: _say(
+        f"A duty failed for good: {s.text('duty')} for entry {s.told.about} of the log",
+        f"Problem: {s.text('problem')}. See the server's log.",
+        CRITICAL,
+    ),
+    "vault.tampered": lambda s: _say(
+        "STOP: evidence does not fit together",
+        f"{s.text('why')} Keep everything as it is. Call the custodians and the auditors, and run "
+        "`breakglass audit verify`.",
+        CRITICAL,
+    ),
+}
+TOLD = frozenset(_WORDS)
+"""Kinds that have words of their own."""
