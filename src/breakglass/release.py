@@ -3,8 +3,7 @@
     step notes "secret.release" ─▶ durable ─▶ evidence ─▶ the vault judges and opens ─▶ use ─▶ wipe
 
 Only the gateway, rotation and `app` import this. The vault believes the signed grant, the roster and the entry's
-place in
-the log that it signed itself; nothing that is read from a table decides.
+place in the log that it signed itself; nothing that is read from a table decides.
 """
 
 import asyncio

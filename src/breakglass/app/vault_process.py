@@ -1,8 +1,7 @@
 """The vault's process, as the node keeps it: started, watched, started again; and its client, as the log's signer.
 
 The vault holds every key and has no database. When it dies it comes back (sealed, unless a local slot opens it), is
-given
-the roster anew, and signs over what the log grew meanwhile.
+given the roster anew, and signs over what the log grew meanwhile.
 """
 
 import asyncio

@@ -1,9 +1,8 @@
 """The log: facts become numbered leaves of one Merkle tree, in the transaction of the state that they explain.
 
 `head` is one row. Whoever appends locks it (`FOR UPDATE`; SQLite: `BEGIN IMMEDIATE`), so nodes take turns and there
-is no
-leader, no pending queue and no gap. While the vault is sealed the log goes on growing unsigned; the first batch after
-unsealing signs over everything before it. A checkpoint leaves the node only after COMMIT.
+is no leader, no pending queue and no gap. While the vault is sealed the log goes on growing unsigned; the first batch
+after unsealing signs over everything before it. A checkpoint leaves the node only after COMMIT.
 """
 
 import asyncio

@@ -6,8 +6,7 @@
 
 A title, then `name: value` lines, then a line feed at the very end. UTF-8 in NFC, no control, format or other invisible
 characters (so that what is seen is what is signed), no leading or trailing space in a value. Reading is strict: every
-text
-that is accepted is exactly the text that writing would give, so nothing can be hidden between the lines.
+text that is accepted is exactly the text that writing would give, so nothing can be hidden between the lines.
 """
 
 import re
@@ -40,6 +39,8 @@ empty Braille pattern."""
 
 def visible(value: str) -> bool:
     """True when every character of `value` can be seen, or is a plain space."""
+    if value.isascii():  # nearly always, and much faster
+        return value.isprintable()
     return not any(map(_hidden, value))
 
 

@@ -3,9 +3,9 @@
     frame() ──▶ waiting (event loop) ──▶ writer thread: seal, append, fsync in groups ──▶ <recording>.screen, .keys
 
 What a person typed (INPUT) is a stream of its own under a key of its own: keyboards carry passwords. Chunks are
-written at
-the latest every 250 ms and synced every second, so `kill -9` loses nothing that was written and a power cut a second.
-When a file can't be written the recording has failed for good: `frame` raises, and `failed` tells the session at once.
+written at the latest every 250 ms and synced every second, so `kill -9` loses nothing that was written and a power
+cut a second. When a file can't be written the recording has failed for good: `frame` raises, and `failed` tells the
+session at once.
 """
 
 import contextlib

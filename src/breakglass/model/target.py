@@ -37,8 +37,7 @@ class Endpoint:
     """Exactly where a session may go: all that a statement says of it, and nothing that a name service decides alone.
 
     `host_key` is one public key in OpenSSH's form, `ssh-ed25519 AAAA…`, without a comment. `connector` is empty when
-    the
-    node reaches the target directly.
+    the node reaches the target directly.
     """
 
     protocol: Protocol

@@ -1,8 +1,7 @@
 """Reach: how a connection to a target is made. It has the shape of asyncio's own `loop.create_connection`.
 
 The gateway's `Direct` dials from the node; a connector's dial comes out on the target's own network. asyncssh takes
-either
-as `tunnel=`, rotators and relays take it as it is. Nobody else opens sockets to targets.
+either as `tunnel=`, rotators and relays take it as it is. Nobody else opens sockets to targets.
 """
 
 import asyncio

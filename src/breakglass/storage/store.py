@@ -6,10 +6,8 @@
                                              └─────────────────────────────────────────────────────────┘
 
 Steps that queue up share a transaction, each in its savepoint, and one signature and one fsync between them. State,
-facts
-and duties are durable together or not at all. A caller who is cancelled does not stop the writer, and their step may
-still
-happen: whoever must know later supplies the ids.
+facts and duties are durable together or not at all. A caller who is cancelled does not stop the writer, and their
+step may still happen: whoever must know later supplies the ids.
 """
 
 import logging

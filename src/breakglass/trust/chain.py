@@ -4,8 +4,7 @@ before asks.
     pin ─▶ 0 ──(changes of 0)──▶ 1 ──(changes of 1)──▶ 2 …
 
 Version 0 is signed by its own custodians: every person with that role. A key that a step adds can't approve for 72
-hours
-after the step, unless two approvers of the version before signed the step too.
+hours after the step, unless two approvers of the version before signed the step too.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,7 @@
 """A grant token: the vault's own word, in a form that the gateway can check, also one that is cut off from everything.
 
 A signed note (C2SP signed-note, key name `<origin>/grant`) over lines of text. `not-after` and `key` are what the
-gateway
-enforces; `endpoint` is where a secret may be released to, and nowhere else.
+gateway enforces; `endpoint` is where a secret may be released to, and nowhere else.
 """
 
 from dataclasses import dataclass

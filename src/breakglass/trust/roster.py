@@ -6,8 +6,7 @@ change it.
                                        that version n asks for (trust.chain); version 0 is pinned by its hash
 
 One canonical JSON document a version (codec.canonical), its hash the SHA-256 of its bytes. Everything that decides
-what is
-opened is read from here and never from a table.
+what is opened is read from here and never from a table.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 """Is this statement what its person signed? One answer for steps, for the vault and for the verifier.
 
 It checks the signature over the exact text, that the key is the one the text names, that the roster gives this key to
-this
-person, that the deployment fits, and that its time is not over. What the statement may *do* is judged by whoever uses
-it.
+this person, that the deployment fits, and that its time is not over. What the statement may *do* is judged by whoever
+uses it.
 """
 
 from collections.abc import Mapping
