@@ -14,7 +14,8 @@ app = typer.Typer(help="The log: verify, export, vkey, tail, show.", rich_markup
 def verify(
     ctx: typer.Context,
     checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="A checkpoint that was kept elsewhere; may be given often.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A checkpoint that was kept elsewhere; may be given often."),
     ] = None,
     vkey: Annotated[str, typer.Option(help="The log's key, when you know it from elsewhere.")] = "",
     pin: Annotated[str, typer.Option(help="The founding roster's hash, when you know it from elsewhere.")] = "",

@@ -51,7 +51,7 @@ def run(
         _hand_out(begun.shares, shares_to)
     unsigned = founding.begin(home, {}, origin=origin, k=k, n=n, key_file=key_file).to_sign if _open(home) else {}
     if unsigned:
-        _say_what_to_sign(unsigned, as_json)
+        _say_what_to_sign(home, unsigned, as_json)
         return 0
     shares = _shares(share_files, k) if key_file is None and not _has_local_slot(home) else ()
     settings = asyncio.run(founding.finish(home, settings={}, shares=shares))
@@ -104,14 +104,14 @@ def _hand_out(shares: Sequence[str], folder: Path | None) -> None:
     print(f"The custodians' shares are in {folder}: give one to each custodian, then delete them.", file=sys.stderr)
 
 
-def _say_what_to_sign(unsigned: dict[str, Path] | Any, as_json: bool) -> None:
+def _say_what_to_sign(home: Home, unsigned: dict[str, Path] | Any, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"to_sign": {login: str(path) for login, path in unsigned.items()}}))
         return
     print("Each custodian reads and signs the founding roster with their own key:")
     for login, path in unsigned.items():
         print(f"  {login}:  ssh-keygen -Y sign -n breakglass -f KEY {path}")
-    print("Then run `breakglass init` again.")
+    print(f"Then run: breakglass --home {home.path} init")
 
 
 def _shares(files: Sequence[Path], k: int) -> tuple[str, ...]:

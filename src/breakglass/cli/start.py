@@ -36,7 +36,8 @@ def add(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Write the shares into this folder, instead of showing them.")
         ] = None,
         share_file: Annotated[
-            list[Path] | None, typer.Option(help="A file with one share, to finish with; give it k times.")
+            list[Path] | None,
+            typer.Option(metavar="FILE", help="A file with one share, to finish with; give it k times."),
         ] = None,
     ) -> None:
         """Found a deployment. Run it to begin, and again when the custodians have signed."""

@@ -2,6 +2,9 @@
 
 import json
 import shlex
+import shutil
+import sys
+from pathlib import Path
 
 from breakglass.demo.world import TARGET, World
 
@@ -12,6 +15,9 @@ Host gate-*
     UserKnownHostsFile {known_hosts}
     IdentitiesOnly yes
 {people}"""
+
+
+TAMPER = "UPDATE entry SET leaf = CAST(replace(leaf, 'usr_bo', 'usr_ed') AS BLOB)"
 
 
 def guide(world: World) -> str:
@@ -28,7 +34,9 @@ def guide(world: World) -> str:
     )
     ssh = f"ssh -F {shlex.quote(str(config))}"
     sign = f"ssh-keygen -Y sign -n breakglass -f {shlex.quote(str(world.folder / 'people'))}"
-    breakglass = f"breakglass --home {shlex.quote(str(world.home.path))}"
+    home, copy = shlex.quote(str(world.home.path)), shlex.quote(f"{world.home.path}-copy")
+    program = _program()
+    breakglass = f"{program} --home {home}"
     ivy = f"{breakglass} --login ivy --identity {shlex.quote(str(world.people['ivy'].key))}"
     return f"""
 Breakglass demo. Everything is on this machine, in {world.home.path}. Ctrl-C ends it.
@@ -44,16 +52,27 @@ Cold store 2's historian is down, and so is everybody's usual way in. Use anothe
      {ssh} gate-dana statement REQ | {sign}/dana | {ssh} gate-dana approve REQ
 
   3  Alice goes in, without a password, and fixes it: cat /srv/coldstore/README
-     {ssh} -o User=alice+{TARGET} -i {shlex.quote(str(world.people["alice"].key))} gate-alice
+     {ssh} alice+{TARGET}@gate-alice
 
   4  Alice closes; the password changes at once, and the change is proven
      {ssh} gate-alice close REQ
      {ssh} gate-alice show REQ
 
-  5  Ivy, the auditor, replays and signs the review
+  5  Ivy, the auditor, replays each session (SES) and signs the review (REV); until then nobody gets root there again
      {ivy} recording list
+     {ivy} recording export SES --output session.cast
      {ivy} review list
+     {ivy} review sign REV --classification drill --summary "Removed a stale lock."
 
-  6  Anybody checks the log; then change one byte of it, and check again
+  6  Anybody checks the log; then change one name in a copy of it, and check again
      {breakglass} audit verify
+     mkdir {copy} && cp {home}/breakglass.* {copy}
+     sqlite3 {copy}/breakglass.db "{TAMPER}"
+     {program} --home {copy} audit verify
 """
+
+
+def _program() -> str:
+    """How this shell starts `breakglass`: by its name, or by its place in an environment that is not on PATH."""
+    beside = Path(sys.executable).with_name("breakglass")
+    return "breakglass" if shutil.which("breakglass") or not beside.exists() else shlex.quote(str(beside))
