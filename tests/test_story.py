@@ -140,6 +140,21 @@ async def test_a_kill_cuts_within_a_second_and_bars_the_way_back(world: Deployme
     assert (await world.ssh("true")).code != 0
 
 
+async def test_who_waits_at_the_door_is_let_in_when_the_others_have_signed(world: Deployment) -> None:
+    request = await world.ask()
+    came = asyncio.create_task(world.ssh(stdin=b"echo ma''rker; exit\n", terminal=True))
+    for login in ("bo", "dana"):
+        await asyncio.sleep(1)
+        await world.decide(login, request)
+    ran = await came
+    assert "marker" in ran.out, ran.err
+    said = ran.out + ran.err
+    assert "0 of 2 approvals" in said
+    assert "1 of 2 approvals" in said
+    log = await world.ivy.call("GET", "/api/audit/entries?kind=refused")
+    assert not log, "waiting was written down as refusals"
+
+
 async def running_session(world: Deployment) -> str:
     sessions = await world.bo.call("GET", "/api/sessions")
     return next((one["id"] for one in sessions if one["state"] == "running"), "")

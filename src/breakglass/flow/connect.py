@@ -2,6 +2,7 @@
 secret.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,11 +16,11 @@ from breakglass.model import session as sessions
 from breakglass.model.change import Fact
 from breakglass.model.credential import Credential
 from breakglass.model.grant import Grant
-from breakglass.model.ids import RecordingId, SessionId
+from breakglass.model.ids import RecordingId, SessionId, UserId
 from breakglass.model.recording import Recording
 from breakglass.model.rotation import Because, Rotation, State
 from breakglass.model.session import Session
-from breakglass.model.target import Account, RotateAt
+from breakglass.model.target import Account, AccountId, RotateAt
 from breakglass.storage.work import Read, Work
 
 AT_ONCE = 32
@@ -103,10 +104,17 @@ def want_end(work: Work, id: SessionId, why: str) -> Session:
     return work.apply(sessions.want_end(work.get(Session, id), why=why))
 
 
+def has_live_grant(look: Read, person: UserId, account: AccountId) -> bool:
+    return bool(_live(look, look.find(Grant, account=account, to=person)))
+
+
+def _live(look: Read, found: Sequence[Grant]) -> list[Grant]:
+    return [g for g in found if g.state is grants.State.ACTIVE and look.now < g.ends_at]
+
+
 def _live_grant(work: Work, account: Account) -> Grant:
     mine = work.find(Grant, account=account.id, to=work.actor.id)
-    live = [g for g in mine if g.state is grants.State.ACTIVE and work.now < g.ends_at]
-    if live:
+    if live := _live(work, mine):
         return max(live, key=lambda g: g.ends_at)
     if mine:
         max(mine, key=lambda g: g.ends_at).must_be_live(work.now)

@@ -26,6 +26,7 @@ from breakglass.gateway.gate import Gate
 from breakglass.gateway.order import Order
 from breakglass.gateway.recorder import Recorders, SessionRecorder
 from breakglass.gateway.upstream import open_upstream
+from breakglass.gateway.waiting import until_open
 from breakglass.model import recording as recordings
 from breakglass.model.ids import RecordingId, SessionId
 from breakglass.model.people import SYSTEM, Actor
@@ -94,6 +95,7 @@ class Sessions:
                 about=wanted.id,
             )
         actor = roster.actor(caller.login, caller.key, self.store.now())
+        await until_open(self.store, self.estate, actor, wanted, held)
         session = SessionId(keep.new_id("ses"))
         recording = RecordingId(keep.new_id("rec"))
         why = "it could not be opened"

@@ -1,4 +1,5 @@
-"""Each kind of fact as one sentence: for timelines, tickets, alerts, and whoever reads the log.
+"""Each kind of fact as one sentence, for timelines and whoever reads the log: the page around it says of what.
+(Alerts and tickets stand alone, so they name everything and say what to do: `vigilance.sentences`.)
 
 A sentence names people and accounts as the roster does, and is one line, whatever was typed. A kind that is not known
 here (a newer node wrote it) still gives a sentence, and never an error.

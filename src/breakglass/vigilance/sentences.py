@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from breakglass.codec.lines import clean
+from breakglass.errors import Malformed
 from breakglass.model.people import SYSTEM
 from breakglass.model.request import AccessRequest
 from breakglass.plugin_api.notifier import Severity
 from breakglass.storage.outbox import Told
 from breakglass.trust.roster import Roster
+from breakglass.trust.statement import parse
 
 TITLE_MAX = 120
 INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
@@ -45,6 +47,14 @@ class Scene:
             return "Breakglass"
         known = self.roster.people.get(id)
         return clean(known.name) if known else id
+
+    @property
+    def signer(self) -> str:
+        """Who signed the statement that the entry holds: it counts for them, whoever brought it."""
+        try:
+            return self.person(parse(self.text("statement")).person)
+        except Malformed:
+            return self.who
 
     @property
     def requester(self) -> str:
@@ -135,9 +145,11 @@ def _remains(s: Scene) -> str:
 
 _WORDS: dict[str, Words] = {
     "request.made": _made,
-    "request.approval": lambda s: _say(f"{s.who} approved {s.requester}'s request for {s.account}", severity=WARNING),
+    "request.approval": lambda s: _say(
+        f"{s.signer} approved {s.requester}'s request for {s.account}", severity=WARNING
+    ),
     "request.approved": lambda s: _say(f"{s.requester}'s request for {s.account} is approved", severity=WARNING),
-    "request.denied": lambda s: _say(f"{s.who} denied {s.requester}'s request for {s.account}", severity=WARNING),
+    "request.denied": lambda s: _say(f"{s.signer} denied {s.requester}'s request for {s.account}", severity=WARNING),
     "request.cancelled": lambda s: _say(f"{s.requester} withdrew the request for {s.account}"),
     "request.expired": lambda s: _say(
         f"Nobody decided in time: {s.requester}'s request for {s.account} is over",
