@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: setup demo test check bench test-nightly lock clean help
+.PHONY: setup demo test check bench test-nightly lock picture clean help
 
 PYTHON ?= python3
 UV ?= .venv/bin/uv
@@ -19,7 +19,7 @@ WORKERS ?= 2
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS) --dist worksteal
 
 # What runs outside Python, by its Debian name.
-DEMO_PACKAGES := openssh-client bubblewrap
+DEMO_PACKAGES := openssh-client bubblewrap sqlite3
 CHECK_PACKAGES := openssh-client bubblewrap
 TEST_PACKAGES := openssh-client openssh-server bubblewrap sudo sqlite3 procps
 
@@ -59,6 +59,10 @@ bench: $(DEV)  ## ratios against OpenSSH and others, side by side in one run; wr
 
 lock: $(DEV)  ## compile the lock files from pyproject.toml (ARGS=--upgrade takes newer versions)
 	UV=$(UV) tools/lock $(ARGS)
+
+picture: $(DEV)  ## make docs/pictures/story.svg anew, from a real run
+	@$(PIP) pyte
+	.venv/bin/python tools/picture.py
 
 clean:  ## remove caches and what was built; .venv stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -117,6 +117,9 @@ class Signer:
     def catch_up(self, size: int, frontier: bytes, proof: Sequence[bytes]) -> None:
         self._vault.catch_up(size, frontier, proof)
 
+    def confirm(self, checkpoint: bytes) -> bool:
+        return self._vault.confirm(checkpoint)
+
 
 @dataclass(frozen=True)
 class Person:
@@ -292,7 +295,8 @@ class Town:
             loaded = await store.read(estates.load, roster.hash)
             town = cls(folder, people, made.shares, settings, clock, vault, log, store, loaded)
             if password:
-                await town.deposit(town.actor("carol"), ACCOUNT, Secret(password.encode()))
+                for account in town.estate.roster.accounts.values():
+                    await town.deposit(town.actor("carol"), account.id, Secret(password.encode()))
                 await town.rotate()
             yield town
         finally:

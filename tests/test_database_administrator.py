@@ -67,7 +67,8 @@ async def test_request_and_approval_rows_open_nothing(world: Deployment) -> None
             )
             [(entry,)] = database.execute("SELECT max(idx) FROM entry")
             database.execute(
-                "INSERT INTO outbox (kind, entry, tries, due_at, dead, problem) VALUES ('grant', ?, 0, 0, 0, '')",
+                "INSERT INTO outbox (kind, entry, tries, due_at, dead, problem, holder)"
+                " VALUES ('grant', ?, 0, 0, 0, '', '')",
                 (entry,),
             )
             database.commit()

@@ -133,7 +133,7 @@ async def test_a_secret_never_comes_back(town: Town, come: Come, caplog: pytest.
     unknown = await carol.call("PUT", "/accounts/acc_none/credential", {"secret": MARK})
     assert (unknown.status_code, MARK in unknown.text) == (404, False)
 
-    before = len(await town.store.read(lambda look: look.find(_credential())))
+    before = len(await town.store.read(lambda look: look.find(_credential(), account=ACCOUNT)))
     assert await carol.ok("PUT", where, {"secret": MARK}) == {"version": before + 1}
     await town.rotate()
     for path in ("/estate", "/rotations", "/audit/entries?limit=1000", "/overview", "/roster"):

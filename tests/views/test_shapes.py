@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakglass.errors import Malformed, NotFound
+from breakglass.errors import Malformed, NotFound, WrongState
 from breakglass.flow import review as review_flow
 from breakglass.views import (
     estate,
@@ -30,6 +30,8 @@ from breakglass.views import (
 from breakglass.views.book import Book, connect_line
 from tests.kit import ACCOUNT, START, Town
 
+OPEN = shapes.Vault(sealed=False, shares_entered=0, shares_needed=2, shares=3, sentence="The vault is open.")
+
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
@@ -45,7 +47,7 @@ async def every_view(town: Town, login: str) -> dict[str, Any]:
     """What one person sees, each in its shape."""
     actor, names = town.actor(login), book(town)
     found: dict[str, Any] = {
-        "overview": await town.store.read(overview.overview, names, actor, sealed=False),
+        "overview": await town.store.read(overview.overview, names, actor, vault=OPEN),
         "estate": await town.store.read(estate.estate, names),
         "requests": await town.store.read(requests.listed, names, actor),
         "grants": await town.store.read(grants.listed, names, actor, live=False),
@@ -145,10 +147,18 @@ async def test_accounts_say_whether_their_credential_is_fresh(town: Town) -> Non
         found = (await every_view(town, "ivy"))["estate"]
         return {account.id: account.credential for target in found.targets for account in target.accounts}
 
-    assert await credentials() == {ACCOUNT: "fresh", "acc_plc-root": "none", "acc_plc-ops": "none"}
+    assert await credentials() == {ACCOUNT: "fresh", "acc_plc-root": "fresh", "acc_plc-ops": "fresh"}
     await town.granted()
     await town.session()
     assert (await credentials())[ACCOUNT] == "owed"
+
+
+async def test_an_account_without_a_credential_says_so_and_takes_no_request(tmp_path: Path) -> None:
+    async with Town.found(tmp_path, password="") as town:
+        found = (await every_view(town, "ivy"))["estate"]
+        assert {account.credential for target in found.targets for account in target.accounts} == {"none"}
+        with pytest.raises(WrongState, match="No credential is stored"):
+            await town.ask()
 
 
 def test_no_shape_has_a_place_for_a_secret() -> None:

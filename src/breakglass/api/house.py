@@ -6,7 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from breakglass.api.attempts import Challenges, Failures
 from breakglass.api.services import Services
-from breakglass.errors import Forbidden, Unavailable
+from breakglass.errors import Forbidden
 from breakglass.flow import sign_in
 from breakglass.model.people import Actor
 from breakglass.storage.work import Read, Step
@@ -55,7 +55,4 @@ class House:
 
     async def vault(self) -> shapes.Vault:
         """Its state, also when it does not answer: then it helps nobody, as if it were sealed."""
-        try:
-            return vaults.shown(await asyncio.to_thread(self.services.vault.status))
-        except Unavailable as silent:
-            return vaults.silent(silent)
+        return await asyncio.to_thread(vaults.of, self.services.vault, self.services.alarm())

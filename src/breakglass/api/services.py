@@ -35,5 +35,7 @@ class Services:
     """Tell the vault and the door about a version that was just adopted."""
     verify_log: Callable[[], Awaitable[dict[str, object]]]
     """Verify the log in a process of its own; the result as `audit verify --json` prints it."""
+    alarm: Callable[[], str] = str
+    """What the vault found wrong with the log, in words; empty while all is well."""
     ssh_at: Callable[[], tuple[str, int]] | None = None
     """Host and port at which the SSH door really listens; None: as the settings say."""

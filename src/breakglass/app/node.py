@@ -113,6 +113,7 @@ class Node:
             deposit=self._deposit,
             roster_adopted=self._roster_adopted,
             verify_log=lambda: verify_log(home, settings),
+            alarm=lambda: self.log.tampered.message if self.log.tampered else "",
             ssh_at=self.ssh_at,
         )
         gate = Gate(self.store, self.estate, services)

@@ -95,7 +95,14 @@ class Report:
         for one in self.findings:
             more = f" (and {one.more} more)" if one.more else ""
             told.append(f"BAD {one.level}, {one.where}: {one.words}{more}")
-        return [*told, "All of it holds." if self.ok else "Stop. Keep everything as it is; call the auditors."]
+        if not self.ok:
+            return [*told, "Stop. Keep everything as it is; call the auditors."]
+        if window.unsigned:
+            return [
+                *told,
+                f"All that is signed holds. The last {window.unsigned} entries are NOT signed: find out why.",
+            ]
+        return [*told, "All of it holds."]
 
 
 class Findings:

@@ -5,8 +5,10 @@ from datetime import timedelta
 from breakglass.codec.lines import clean
 from breakglass.errors import Refused, WrongState
 from breakglass.identity.access import permit
+from breakglass.model import credential as credentials
 from breakglass.model import request as requests
 from breakglass.model import review as reviews
+from breakglass.model.credential import Credential
 from breakglass.model.ids import RequestId
 from breakglass.model.people import Role
 from breakglass.model.policy import Policy, in_words, missing
@@ -52,6 +54,7 @@ def ask(
     change = requests.ask(asked, policy)
     _no_review_owed(work, asked)
     _nothing_open(work, asked)
+    _has_credential(work, asked)
     _can_be_approved(work, roster, policy, asked)
     return work.apply(change)
 
@@ -73,6 +76,15 @@ def _nothing_open(work: Work, asked: AccessRequest) -> None:
             "You have asked for this account already.",
             what_to_do=f"Wait for {pending[0].id}, or withdraw it with `breakglass request cancel {pending[0].id}`.",
             about=pending[0].id,
+        )
+
+
+def _has_credential(work: Work, asked: AccessRequest) -> None:
+    if not work.find(Credential, account=asked.account, state=credentials.State.CURRENT):
+        raise WrongState(
+            "No credential is stored for this account: nobody could get in with it.",
+            what_to_do="A custodian stores it with `breakglass estate store`; or ask for another account.",
+            about=asked.account,
         )
 
 

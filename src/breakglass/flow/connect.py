@@ -119,7 +119,7 @@ def _live_grant(work: Work, account: Account) -> Grant:
     if mine:
         max(mine, key=lambda g: g.ends_at).must_be_live(work.now)
     raise Refused(
-        f"You have no live grant for {account.name}.",
+        f"You have no live grant for {account.username} ({account.id}).",
         what_to_do="Ask for access first: `breakglass request`, or `ssh gate request`.",
         about=account.id,
     )

@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from breakglass.codec.lines import clean
 from breakglass.config import Settings
-from breakglass.errors import Malformed, NotFound, Unavailable, WrongState
+from breakglass.errors import Malformed, NotFound, WrongState
 from breakglass.flow import approve, ask, close, keep
 from breakglass.flow.estate import Estate
 from breakglass.gateway.desk import Caller
@@ -26,6 +26,7 @@ from breakglass.trust.roster import Roster
 from breakglass.trust.statement import Kind
 from breakglass.vault.client import VaultClient
 from breakglass.views import grants, overview, requests, sessions, words
+from breakglass.views import vault as vaults
 from breakglass.views.book import Book, connect_line
 from breakglass.views.say import minutes_of
 
@@ -63,6 +64,8 @@ class Around(Protocol):
     @property
     def vault(self) -> VaultClient: ...
     @property
+    def alarm(self) -> Callable[[], str]: ...
+    @property
     def ssh_at(self) -> Callable[[], tuple[str, int]] | None: ...
 
 
@@ -96,8 +99,8 @@ class Gate:
 
     # -- looking ------------------------------------------------------------------------------------------------------
     async def _status(self, actor: Actor, rest: list[str], stdin: Stdin) -> str:
-        sealed = await self._sealed()
-        return words.text(words.overview(await self._see(overview.overview, actor, sealed=sealed)))
+        vault = await asyncio.to_thread(vaults.of, self._around.vault, self._around.alarm())
+        return words.text(words.overview(await self._see(overview.overview, actor, vault=vault)))
 
     async def _list(self, actor: Actor, rest: list[str], stdin: Stdin) -> str:
         return words.text(words.requests(await self._see(requests.listed, actor)))
@@ -215,12 +218,6 @@ class Gate:
     async def _after(self, actor: Actor, id: RequestId) -> str:
         page = await self._see(requests.page, actor, id)
         return words.text([f"{id}  {page.request.state}", page.request.sentence])
-
-    async def _sealed(self) -> bool:
-        try:
-            return (await asyncio.to_thread(self._around.vault.status)).sealed
-        except Unavailable:  # it does not answer: for everybody outside that is the same
-            return True
 
 
 def _taken_out(typed: list[str]) -> tuple[dict[str, str], list[str]]:

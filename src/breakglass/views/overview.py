@@ -6,8 +6,7 @@ from breakglass.views import grants, requests, reviews, rotations, say, sessions
 from breakglass.views.book import Book
 
 
-def overview(look: Read, book: Book, viewer: Actor, *, sealed: bool) -> shapes.Overview:
-    """`sealed`: the vault's own word."""
+def overview(look: Read, book: Book, viewer: Actor, *, vault: shapes.Vault) -> shapes.Overview:
     live = grants.mine(look, book, viewer)
     waiting = requests.mine(look, book, viewer)
     to_decide = requests.to_decide(look, book, viewer) if Role.APPROVER in viewer.roles else ()
@@ -18,10 +17,11 @@ def overview(look: Read, book: Book, viewer: Actor, *, sealed: bool) -> shapes.O
         now=look.now,
         person=book.who(viewer.id),
         roles=tuple(sorted(role.value for role in viewer.roles)),
-        sealed=sealed,
+        sealed=vault.sealed,
+        alarm=vault.alarm,
         am_i_in=_am_i_in(look, viewer, live, running),
         waiting_for=" ".join(f"{one.id}, {say.where(one.place)}: {one.sentence}" for one in waiting) or "Nothing.",
-        whats_next=_whats_next(viewer, sealed, live, waiting, to_decide, unsigned),
+        whats_next=_whats_next(viewer, vault, live, waiting, to_decide, unsigned),
         grants=live,
         requests=waiting,
         to_decide=to_decide,
@@ -44,13 +44,16 @@ def _am_i_in(look: Read, viewer: Actor, live: tuple[shapes.Grant, ...], running:
 
 def _whats_next(
     viewer: Actor,
-    sealed: bool,
+    vault: shapes.Vault,
     live: tuple[shapes.Grant, ...],
     waiting: tuple[shapes.Request, ...],
     to_decide: tuple[shapes.Request, ...],
     unsigned: tuple[shapes.Review, ...],
 ) -> str:
     """The one thing to do, most urgent first."""
+    if vault.alarm:
+        return vault.sentence
+    sealed = vault.sealed
     if sealed and Role.CUSTODIAN in viewer.roles:
         return "Unseal the vault: breakglass unseal"
     if live:

@@ -196,6 +196,8 @@ class Overview:
     person: Who
     roles: tuple[str, ...]
     sealed: bool
+    alarm: str
+    """What the vault found wrong with the log; then nothing else matters."""
     am_i_in: str
     waiting_for: str
     whats_next: str
@@ -352,6 +354,8 @@ class Vault:
     shares_needed: int
     shares: int
     problem: str = ""
+    alarm: str = ""
+    """What it found wrong with the log: evidence does not fit together."""
     clock_frozen: bool = False
     log_mark: int = 0
     """Entries of the log up to the last head that the vault has signed and confirmed."""

@@ -1,8 +1,22 @@
 """The vault as people see it: sealed or open, and who is needed. Never a key."""
 
+from dataclasses import replace
+
 from breakglass.errors import Unavailable
 from breakglass.vault.answers import Progress, Status
+from breakglass.vault.client import VaultClient
 from breakglass.views import shapes
+
+
+def of(client: VaultClient, alarm: str) -> shapes.Vault:
+    """As it says itself; `alarm` is what it found wrong with this node's log. Blocks: call it in a thread."""
+    try:
+        found = shown(client.status())
+    except Unavailable as error:
+        found = silent(error)
+    if not alarm:
+        return found
+    return replace(found, alarm=alarm, sentence=f"STOP: {alarm} Nothing is granted or released. Call the custodians.")
 
 
 def shown(status: Status) -> shapes.Vault:

@@ -40,6 +40,7 @@ def moment(at: datetime | None) -> str:
 def overview(o: shapes.Overview) -> list[str]:
     lines = [
         f"{o.person.name} ({', '.join(o.roles)})",
+        *([f"STOP: {o.alarm}"] if o.alarm else []),
         *(["THE VAULT IS SEALED: nobody gets in until custodians unseal it."] if o.sealed else []),
         f"Am I in?               {o.am_i_in}",
         f"What am I waiting for? {o.waiting_for}",
@@ -73,7 +74,7 @@ def request(r: shapes.Request) -> list[str]:
         f"What:      {_place(r.place)}  {r.place.endpoint}  [{r.place.environment.upper()}]",
         f"Condition: {r.condition_title} ({r.condition})",
         f"Reason:    {r.reason}",
-        f"For:       {r.minutes} minutes, counted from the approval",
+        f"For:       {r.minutes} minutes, counted from when the grant opens",
         f"Asked:     {moment(r.asked_at)}; decide by {moment(r.decide_by)}",
     ]
 

@@ -56,6 +56,13 @@ class Scene:
         except Malformed:
             return self.who
 
+    def said(self, line: str) -> str:
+        """A line of the statement that the entry holds."""
+        try:
+            return clean(parse(self.text("statement")).facts.get(line, ""))
+        except Malformed:
+            return ""
+
     @property
     def requester(self) -> str:
         return self.person(self.request.by) if self.request else "somebody"
@@ -149,7 +156,9 @@ _WORDS: dict[str, Words] = {
         f"{s.signer} approved {s.requester}'s request for {s.account}", severity=WARNING
     ),
     "request.approved": lambda s: _say(f"{s.requester}'s request for {s.account} is approved", severity=WARNING),
-    "request.denied": lambda s: _say(f"{s.signer} denied {s.requester}'s request for {s.account}", severity=WARNING),
+    "request.denied": lambda s: _say(
+        f"{s.signer} denied {s.requester}'s request for {s.account}", s.said("reason"), WARNING
+    ),
     "request.cancelled": lambda s: _say(f"{s.requester} withdrew the request for {s.account}"),
     "request.expired": lambda s: _say(
         f"Nobody decided in time: {s.requester}'s request for {s.account} is over",
