@@ -156,6 +156,24 @@ async def test_target_rows_point_nowhere_else(world: Deployment) -> None:
     assert ran.out.strip() == "at the right place", ran.err
 
 
+async def test_deleted_rows_open_nothing_and_are_found(world: Deployment) -> None:
+    """What stood in the way (a revoked grant, a review, a rotation) is deleted: the vault and the log still know."""
+    _, grant = await world.granted()
+    await world.alice.call("POST", f"/api/grants/{grant}/close")
+    await world.settled()
+    with closing(sqlite3.connect(world.home.database, timeout=10)) as database:
+        [row] = database.execute('SELECT * FROM "grant"')
+        for table in ("review", "rotation", "approval", "key", "person", "target", "account", '"grant"'):
+            database.execute(f"DELETE FROM {table}")
+        marks = ",".join("?" * len(row))
+        live = [FAR if value == row[7] else value for value in row[:-1]]
+        database.execute(f'INSERT INTO "grant" VALUES ({marks})', (*live, "active"))
+        database.commit()
+    await is_shut(world, restart=True)
+    verified = await world.cli("--json", "audit", "verify")
+    assert verified.code != 0
+
+
 async def test_a_forged_roster_stops_the_node(world: Deployment) -> None:
     await world.stop()
     execute(
