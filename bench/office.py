@@ -16,8 +16,10 @@ from breakglass.audit.log import Log
 from breakglass.codec import sshsig
 from breakglass.config import database_url
 from breakglass.flow import estate as estates
+from breakglass.flow import keep, rotate
 from breakglass.flow.consequences import CONSEQUENCES
 from breakglass.flow.estate import Estate
+from breakglass.model.ids import CredentialId
 from breakglass.model.people import Actor
 from breakglass.storage import rosters
 from breakglass.storage.store import Store, SystemClock
@@ -62,7 +64,9 @@ async def opened(folder: Path, accounts: int) -> AsyncIterator[Office]:
         try:
             estate = await store.read(estates.load, settings.roster_pin)
             vault.client.load_roster(await store.read(rosters.versions))
-            yield Office(store, estate, {login: person.key for login, person in founded.people.items()})
+            office = Office(store, estate, {login: person.key for login, person in founded.people.items()})
+            await _deposit(office, vault)
+            yield office
             checkpoint = await store.read(evidence.newest_checkpoint)
             assert checkpoint is not None
             assert int(checkpoint.split(b"\n")[1]) == log.size, "the vault did not sign what was measured"
@@ -70,6 +74,14 @@ async def opened(folder: Path, accounts: int) -> AsyncIterator[Office]:
             await asyncio.to_thread(store.stop)
     finally:
         vault.stop()
+
+
+async def _deposit(office: Office, vault: VaultProcess) -> None:
+    """A credential for each account: without one it takes no request."""
+    for account in office.roster.accounts.values():
+        id = CredentialId(keep.new_id("crd"))
+        sealed = vault.client.mint(account.id, id, 1)
+        await office.store.run(office.actor("carol"), rotate.deposit, account.id, id, 1, sealed)
 
 
 def _key(path: Path) -> Ed25519PrivateKey:
