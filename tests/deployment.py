@@ -9,12 +9,13 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from breakglass import config
-from breakglass.app import founding
+from breakglass.app import founding, joining
 from breakglass.config import Home
 from breakglass.demo.estate import PEOPLE, PLAYBOOK
 from breakglass.demo.people import ApiRefused, Person, Ran, run
@@ -28,10 +29,21 @@ CONDITION = "cnd_idp-down"
 class Deployment:
     """`db1` is the real sshd; people are those of the demo's estate (alice asks, bo and dana approve, ivy audits)."""
 
-    def __init__(self, folder: Path, sshd: Sshd, account: Account, *, database: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sshd: Sshd,
+        account: Account,
+        *,
+        database: str = "",
+        more: Mapping[str, tuple[str, str, list[str], list[str]]] = MappingProxyType({}),
+    ) -> None:
+        """`more` people: login -> name, department, roles, groups."""
+        self._staff = {**PEOPLE, **more}
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.sshd, self.account, self.database = folder, sshd, account, database
         self.home = Home(folder / "home")
-        self.people = {login: Person(login, folder / "people") for login in PEOPLE}
+        self.people = {login: Person(login, folder / "people") for login in self._staff}
         self.node: asyncio.subprocess.Process | None = None
         self.log = folder / "node.log"
         self.environment: dict[str, str] = {}
@@ -42,23 +54,25 @@ class Deployment:
         except KeyError:
             raise AttributeError(login) from None
 
-    def estate(self) -> dict[str, Any]:
-        keys = {login: person.public for login, person in self.people.items()}
-        people = {
+    def members(self) -> dict[str, Any]:
+        """The people as the estate has them."""
+        return {
             f"usr_{login}": {
                 "login": login,
                 "name": name,
                 "department": department,
                 "roles": roles,
                 "groups": groups,
-                "keys": [{"label": "test key", "public": keys[login]}],
+                "keys": [{"label": "test key", "public": self.people[login].public}],
             }
-            for login, (name, department, roles, groups) in PEOPLE.items()
+            for login, (name, department, roles, groups) in self._staff.items()
         }
+
+    def estate(self) -> dict[str, Any]:
         return {
             "changes": [{"group": "custodians", "count": 2}],
             "groups": ["custodians", "responders", "security"],
-            "people": people,
+            "people": self.members(),
             "domains": {"dom_it": {"name": "Databases"}},
             "targets": {
                 "tgt_db1": {
@@ -242,6 +256,17 @@ class Deployment:
         who = ["--login", login, "--identity", str(self.people[login].key)] if login else []
         command = [sys.executable, "-m", "breakglass", "--home", str(self.home.path), *who, *arguments]
         return await run(command, stdin, timeout=60)
+
+    def beside(self, folder: Path, node: str, **settings: Any) -> "Deployment":
+        """A further node on the same database, joined as its operator does it; not started yet. The people are the
+        same, with connections of their own."""
+        other = type(self)(folder, self.sshd, self.account, database=self.database)
+        other.people = {login: type(person)(login, self.folder / "people") for login, person in self.people.items()}
+        pin, key_file = self.settings().roster_pin, self.folder / "seal.key"
+        joining.join(
+            other.home, self.home, node=node, roster_hash=pin, settings={"key_file": str(key_file), **settings}
+        )
+        return other
 
     def settings(self) -> config.Settings:
         return config.read(self.home)

@@ -1,4 +1,4 @@
-"""A small deployment for tests: people with keys, a founded roster, a real store on SQLite, the real vault in-process.
+"""A small deployment for tests: people with keys, a founded roster, a real store, the real vault in-process.
 
     async with Town.found(tmp_path) as town:
         request = await town.ask("alice", "db1")
@@ -10,24 +10,29 @@ reaches a target: sessions and rotations are put down by the steps that the gate
 """
 
 import secrets
+from asyncio import to_thread
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any, Self, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import select
 
 from breakglass.api.services import Services
 from breakglass.app import duties
+from breakglass.app.fellows import Fellows
 from breakglass.audit import evidence
 from breakglass.audit.log import Behind, Log
+from breakglass.audit.verify import verify
 from breakglass.codec import sshsig, sshwire
 from breakglass.config import Settings
 from breakglass.flow import approve, ask, close, connect, keep, review, rotate
@@ -46,15 +51,16 @@ from breakglass.model.rotation import Rotation, State
 from breakglass.model.secret import Secret
 from breakglass.model.session import Session
 from breakglass.model.target import AccountId
-from breakglass.storage import migrate
+from breakglass.storage import migrate, rosters
 from breakglass.storage.engine import open_engine
 from breakglass.storage.outbox import told
 from breakglass.storage.store import Store
+from breakglass.storage.tables import META
 from breakglass.trust import drafting
 from breakglass.trust.chain import Version, next_line, subject
 from breakglass.trust.roster import Roster, parse
 from breakglass.trust.statement import NAMESPACE, Kind, Signed, Statement
-from breakglass.trust.tree import EMPTY_ROOT, Frontier
+from breakglass.trust.tree import EMPTY_ROOT
 from breakglass.vault.client import VaultClient
 from breakglass.vault.core import Vault
 from breakglass.vault.line import Behind as VaultBehind
@@ -98,19 +104,14 @@ class Clock:
 
 
 class Signer:
-    """The vault as the log sees it; keeps the tree itself: a vault asks for the frontier of each batch's base."""
+    """The vault as the log sees it."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._packed = {0: b""}
 
-    def sign(self, base: int, hashes: Sequence[bytes], *_: object) -> bytes:
-        tree = Frontier.unpack(base, self._packed[base])
-        for one in hashes:
-            tree.add(one)
-        self._packed[tree.size] = tree.packed()
+    def sign(self, base: int, hashes: Sequence[bytes], frontier: bytes) -> bytes:
         try:
-            return self._vault.sign(base, hashes, self._packed[base])
+            return self._vault.sign(base, hashes, frontier)
         except VaultBehind as behind:
             raise Behind(behind.mark) from None
 
@@ -267,11 +268,13 @@ class Town:
     log: Log
     store: Store
     estate: Estate
+    database: str = ""
 
     @classmethod
     @asynccontextmanager
-    async def found(cls, folder: Path, *, password: str = PASSWORD) -> AsyncIterator[Self]:
-        """Founded, unsealed, and with a credential for `ACCOUNT` unless `password` is empty."""
+    async def found(cls, folder: Path, *, password: str = PASSWORD, database: str = "") -> AsyncIterator[Self]:
+        """Founded, unsealed, and with a credential for `ACCOUNT` unless `password` is empty. `database` is a migrated
+        one; without it, there is a SQLite file."""
         people = {login: Person(login) for login in PEOPLE}
         clock = Clock()
         made = make(folder / "vault", DEPLOYMENT, ORIGIN, k=2, n=3)
@@ -285,15 +288,16 @@ class Town:
         vault.load_roster([version], roster.hash)
         log = Log(Signer(vault))
         settings = Settings(deployment=DEPLOYMENT, origin=ORIGIN, roster_pin=roster.hash, ssh_host="gate.example.test")
-        (folder / "breakglass.db").write_bytes(empty_database())
-        store = Store(f"sqlite:///{folder / 'breakglass.db'}", log, CONSEQUENCES, clock)
+        if not database:
+            (folder / "breakglass.db").write_bytes(empty_database())
+        store = Store(database or f"sqlite:///{folder / 'breakglass.db'}", log, CONSEQUENCES, clock)
         with store.engine.begin() as conn:
             log.open(conn)
         store.start()
         try:
             await store.run(SYSTEM, roster_flow.found, roster, version)
             loaded = await store.read(estates.load, roster.hash)
-            town = cls(folder, people, made.shares, settings, clock, vault, log, store, loaded)
+            town = cls(folder, people, made.shares, settings, clock, vault, log, store, loaded, database)
             if password:
                 for account in town.estate.roster.accounts.values():
                     await town.deposit(town.actor("carol"), account.id, Secret(password.encode()))
@@ -301,6 +305,28 @@ class Town:
             yield town
         finally:
             store.stop()
+
+    @asynccontextmanager
+    async def beside(self, folder: Path, node: str = "node2") -> AsyncIterator[Self]:
+        """Another node of the same deployment, on the same database: its vault is made of a copy of this one's."""
+        copytree(self.folder / "vault", folder / "vault")
+        vault, clock = Vault(folder / "vault", wall=self.clock), self.clock
+        for share in self.shares[:2]:
+            vault.unseal_share(Secret(share.encode()))
+        log = Log(Signer(vault))
+        store = Store(self.database, log, CONSEQUENCES, clock, node)
+        with store.engine.begin() as conn:
+            log.open(conn)
+        store.start()
+        try:
+            loaded = await store.read(estates.load, self.settings.roster_pin)
+            vault.load_roster(await store.read(rosters.versions))
+            yield replace(self, folder=folder, vault=vault, log=log, store=store, estate=loaded)
+        finally:
+            store.stop()
+
+    def fellows(self) -> Fellows:
+        return Fellows(self.store, self.log, cast(VaultClient, self.vault))
 
     # -- people -------------------------------------------------------------------------------------------------------
     def actor(self, login: str) -> Actor:
@@ -342,7 +368,7 @@ class Town:
         """The duty that follows the quorum: the vault opens the grant."""
         index = await self.store.read(evidence.entry_of, "request.approved", request)
         assert index is not None
-        grant = duties.handlers(self.store, self.estate, cast(VaultClient, self.vault))["grant"]
+        grant = duties.handlers(self.store, self.log, self.estate, cast(VaultClient, self.vault))["grant"]
         await grant(await self.store.read(told, index))
         [found] = await self.store.read(lambda look: look.find(Grant, request=request))
         return found.id
@@ -402,6 +428,22 @@ class Town:
         stored: Credential = (await self.store.run(actor, rotate.deposit, account, id, version, sealed)).value
         return stored.version
 
+    async def stored(self) -> bytes:
+        """Every byte that the database holds: the files, or, where they are a server's, all rows."""
+        if not self.store.shared:
+            return b"".join(path.read_bytes() for path in sorted(self.folder.glob("breakglass.db*")))
+        rows = await self.store.read(
+            lambda look: [row for table in META.sorted_tables for row in look.conn.execute(select(table))]
+        )
+        return "\n".join(str(value) for row in rows for value in row).encode()
+
+    async def verify(self) -> None:
+        """The whole log holds, and is signed to its end."""
+        url = self.database or f"sqlite:///{self.folder / 'breakglass.db'}"
+        report = await to_thread(verify, url, pin=self.settings.roster_pin)
+        assert report.ok, report.findings
+        assert report.window.signed == report.window.entries
+
     # -- for the front doors ------------------------------------------------------------------------------------------
     def services(self) -> Services:
         async def adopted() -> None:
@@ -423,6 +465,4 @@ class Town:
 
 
 def _version(town: Town) -> Version:
-    from breakglass.storage import rosters
-
     return town.store.look(rosters.versions, since=town.estate.roster.version)[0]

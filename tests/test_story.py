@@ -21,10 +21,12 @@ pytestmark = pytest.mark.server
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Deployment]:
+async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Deployment]:
+    """On the embedded database; a test that asks for `database` runs on both."""
+    database = request.getfixturevalue("database") if "database" in request.fixturenames else ""
     async with running_sshd(tmp_path / "sshd") as sshd:
         with make_account(sudo=True) as account:
-            async with deployed(tmp_path, sshd, account) as deployment:
+            async with deployed(tmp_path, sshd, account, database=database) as deployment:
                 yield deployment
 
 
@@ -40,6 +42,7 @@ async def logs_in(world: Deployment, password: Secret) -> bool:
     return True
 
 
+@pytest.mark.usefixtures("database")
 async def test_the_emergency(world: Deployment, tmp_path: Path) -> None:
     # Prepare. The password that people have seen was changed when it was stored.
     assert not await logs_in(world, world.account.password)
@@ -126,6 +129,7 @@ async def scp_and_sftp(world: Deployment, folder: Path) -> None:
     assert "copied.bin" in listed.out, listed.err
 
 
+@pytest.mark.usefixtures("database")
 async def test_a_kill_cuts_within_a_second_and_bars_the_way_back(world: Deployment) -> None:
     await world.granted()
     session = asyncio.create_task(world.ssh("sleep 60"))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/formats/vectors/*.json anew: statements, rosters, grants and sign-ins from fixed test keys.
+"""Write docs/formats/vectors/*.json anew: statements, passkeys, rosters, grants and sign-ins from fixed test keys.
 
     .venv/bin/python tools/vectors.py            the files must not change when the formats did not
 
@@ -10,14 +10,19 @@ import json
 import sys
 import unicodedata
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from breakglass.codec import instant, lines, note, sshsig, sshwire
+from breakglass.codec import base64url, cose, instant, lines, note, sshsig, sshwire, webauthn
 from breakglass.identity import sign_in
 from breakglass.model.ids import GrantId, RequestId, UserId
 from breakglass.trust import chain as chains
@@ -52,6 +57,7 @@ def everything() -> dict[str, str]:
     """File name -> content."""
     made = {
         "statements.json": statements(),
+        "passkeys.json": passkeys(),
         "roster.json": rosters(),
         "grant.json": grant(),
         "sign-in.json": sign_ins(),
@@ -265,6 +271,119 @@ def vector(
         "signature": signature(of, person, namespace),
         "verdict": verdict,
         "ssh_keygen": "good" if of == text and namespace == NAMESPACE else "bad",
+    }
+
+
+# -- passkeys ---------------------------------------------------------------------------------------------------------
+RP, PAGE = "host.example", "https://host.example"
+PASSKEYS = {"bo": "ES256", "cy": "EdDSA", "dora": "RS256"}
+PRESENT_AND_VERIFIED = 0x05
+Private = ec.EllipticCurvePrivateKey | Ed25519PrivateKey | rsa.RSAPrivateKey
+
+
+def passkey(name: str) -> Private:
+    if PASSKEYS[name] == "EdDSA":
+        return Ed25519PrivateKey.from_private_bytes(seed(f"passkey {name}"))
+    if PASSKEYS[name] == "ES256":
+        return ec.derive_private_key(int.from_bytes(seed(f"passkey {name}"), "big") >> 1, ec.SECP256R1())
+    # Two primes a little above a fixed place: the same RSA key each time.
+    p, q = (
+        (int.from_bytes(shake_256(f"breakglass vector rsa {one}".encode()).digest(128), "big") | 3 << 1022 | 1) + above
+        for one, above in (("p", 310), ("q", 158))
+    )
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    dp, dq, iq = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+    return rsa.RSAPrivateNumbers(p, q, d, dp, dq, iq, rsa.RSAPublicNumbers(65537, p * q)).private_key()
+
+
+def pkcs8(name: str) -> str:
+    return b64encode(passkey(name).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
+
+
+def passkey_entry(name: str) -> Vector:
+    return {
+        "kind": "passkey",
+        "public": base64url.write(cose.write(passkey(name).public_key())),
+        "credential": base64url.write(seed(f"credential {name}")),
+        "rp": RP,
+        "origins": [PAGE],
+        "label": "phone",
+    }
+
+
+def asserted(
+    text: str, name: str, *, rp: str = RP, flags: int = PRESENT_AND_VERIFIED, more: bytes = b"", **said: Any
+) -> str:
+    """What an authenticator and a browser make of `text`; `said` changes what the browser says (None: not at all)."""
+    truth = {
+        "type": "webauthn.get",
+        "challenge": webauthn.challenge(text.encode()),
+        "origin": PAGE,
+        "crossOrigin": False,
+    }
+    client = json.dumps({one: value for one, value in {**truth, **said}.items() if value is not None}).encode()
+    data = sha256(rp.encode()).digest() + bytes([flags]) + bytes(4) + more
+    signed, private = data + sha256(client).digest(), passkey(name)
+    match private:
+        case Ed25519PrivateKey():
+            signature = private.sign(signed)
+        case rsa.RSAPrivateKey():
+            signature = private.sign(signed, PKCS1v15(), SHA256())
+        case _:
+            signature = private.sign(signed, ec.ECDSA(SHA256(), deterministic_signing=True))
+    return webauthn.armor(
+        webauthn.Assertion(
+            credential=seed(f"credential {name}"), authenticator_data=data, client_data=client, signature=signature
+        )
+    )
+
+
+def passkeys() -> Vector:
+    equipped = estate()
+    for name in PASSKEYS:
+        equipped["people"][f"usr_{name}"]["keys"].append(passkey_entry(name))
+    vault = {one: getattr(founding().keys, one) for one in ("log", "grant", "recording")}
+    document = drafting.founding(equipped, deployment=DEPLOYMENT, origin=ORIGIN, keys=vault, at=AT)
+    roster = parse(document)
+    prints = {name: sshwire.fingerprint(cose.write(passkey(name).public_key())) for name in PASSKEYS}
+    texts = [
+        (person, replace(one, key=prints[person]).text()) for person, one in of_each_kind(roster) if person in PASSKEYS
+    ]
+    vectors = [
+        {
+            "name": f"{text.split()[2]}, {PASSKEYS[name]}",
+            "text": text,
+            "signature": asserted(text, name),
+            "verdict": "good",
+        }
+        for name, text in texts
+    ]
+    text, other = texts[0][1], texts[0][1].replace("1800 seconds", "1900 seconds")
+    by_ssh = text.replace(prints["bo"], fingerprint("bo"))
+    bad = {
+        "the page showed another text": (other, asserted(text, "bo")),
+        "the page had another text signed": (text, asserted(other, "bo")),
+        "another origin": (text, asserted(text, "bo", origin="https://host.example.org")),
+        "another port": (text, asserted(text, "bo", origin="https://host.example:8443")),
+        "another domain": (text, asserted(text, "bo", rp="host.example.org")),
+        "inside another site's page": (text, asserted(text, "bo", crossOrigin=True)),
+        "a registration": (text, asserted(text, "bo", type="webauthn.create")),
+        "nobody was present": (text, asserted(text, "bo", flags=0x04)),
+        "nobody was verified": (text, asserted(text, "bo", flags=0x01)),
+        "backed up, but not to be backed up": (text, asserted(text, "bo", flags=0x15)),
+        "extensions that nobody asked for": (text, asserted(text, "bo", flags=0x85, more=b"\xa0")),
+        "another person's passkey": (text, asserted(text, "cy")),
+        "a passkey for an SSH key": (by_ssh, asserted(by_ssh, "bo")),
+        "an SSH key for a passkey": (text, signature(text, "bo")),
+    }
+    vectors += [{"name": name, "text": one, "signature": by, "verdict": "bad"} for name, (one, by) in bad.items()]
+    return {
+        "what": "Statements signed by passkeys (WebAuthn assertions), judged under this roster.",
+        "roster": document.decode(),
+        "keys": {
+            name: {"kind": kind, "pkcs8": pkcs8(name), "fingerprint": prints[name]} for name, kind in PASSKEYS.items()
+        },
+        "vectors": vectors,
     }
 
 

@@ -7,7 +7,7 @@ HOME/breakglass.toml     settings, 0600          HOME/run/        sockets, node.
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from breakglass.errors import Malformed, NotFound
@@ -67,8 +67,8 @@ class Settings:
     """Hex SHA-256 of the founding roster: everything that is trusted hangs on it."""
     demo: bool = False
     node: str = "node1"
-    database: str = ""
-    """Empty: the embedded one in the data folder."""
+    database: str = field(default="", repr=False)
+    """`postgresql://…`; empty: the embedded one in the data folder. It may hold a password, so this file is 0600."""
     ssh_host: str = "127.0.0.1"
     ssh_port: int = 2222
     api_host: str = "127.0.0.1"

@@ -7,7 +7,7 @@ place in the log that it signed itself; nothing that is read from a table decide
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -15,7 +15,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from breakglass.audit import evidence
 from breakglass.audit.log import Log
 from breakglass.codec.recording import Header
-from breakglass.errors import Tampered
+from breakglass.errors import Sealed, Tampered
 from breakglass.model.credential import Credential
 from breakglass.model.people import Actor
 from breakglass.model.secret import Secret
@@ -25,6 +25,7 @@ from breakglass.storage.work import Read, Step
 from breakglass.trust.statement import Signed
 from breakglass.vault.asking import Deposited, Past, Purpose
 from breakglass.vault.client import VaultClient
+from breakglass.vault.clock import went_back
 from breakglass.vault.evidence import Evidence
 
 P = ParamSpec("P")
@@ -43,8 +44,22 @@ class Told(Generic[T]):
 
 
 class Releases:
-    def __init__(self, store: Store, log: Log, vault: VaultClient) -> None:
-        self.store, self.log, self.vault = store, log, vault
+    def __init__(
+        self, store: Store, log: Log, vault: VaultClient, *, catch_up: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """`catch_up` tells this node's vault of the grants that other nodes' vaults gave and ended."""
+        self.store, self.log, self.vault, self._catch_up = store, log, vault, catch_up
+
+    async def must_be_open(self) -> None:
+        """Raises `Sealed`, `ClockWentBack` and `Unavailable`, before anybody begins what needs a release."""
+        status = await asyncio.to_thread(self.vault.status)
+        if status.sealed:
+            raise Sealed(
+                f"The vault is sealed: {len(status.shares.entered)} of {status.shares.k} shares were entered.",
+                what_to_do="Custodians unseal it: `breakglass unseal`. Then connect again.",
+            )
+        if status.clock_frozen and status.wall and status.latest:
+            raise went_back(status.wall, status.latest)
 
     async def tell(self, about: str, actor: Actor, step: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> Told[T]:
         """Run a step that notes one release about `about`, and prove it. Raises what the step and `prove` raise."""
@@ -56,13 +71,17 @@ class Releases:
 
         Raises `Unavailable` when the log does not take it, `Sealed` while nobody signs the log."""
         await self.log.durable(done.size, timeout=TIMEOUT)
-        return await self.store.read(_proof, about, done.first)
+        index = await self.store.read(_entry, about, done.first)
+        [found] = await evidence.proven(self.store, self.log, index)
+        return found
 
     @asynccontextmanager
     async def session(
         self, session: str, token: str, endpoint: Endpoint, credential: Credential, proven: Evidence
     ) -> AsyncIterator[tuple[str, Secret]]:
         """The login name and secret for one session, under a grant; wiped at the block's end."""
+        if self._catch_up:
+            await self._catch_up()
         released = await asyncio.to_thread(
             self.vault.release_session, token, endpoint, deposited(credential), session, proven
         )
@@ -107,8 +126,8 @@ def deposited(credential: Credential) -> Deposited:
     return Deposited(credential=credential.id, version=credential.version, blob=credential.sealed)
 
 
-def _proof(look: Read, about: str, first: int) -> Evidence:
+def _entry(look: Read, about: str, first: int) -> int:
     index = evidence.entry_of(look, RELEASE, about)
     if index is None or index < first:
         raise Tampered("The release is not in the log.", what_to_do="Run `breakglass audit verify`.", about=about)
-    return evidence.of(look, index)
+    return index

@@ -59,6 +59,9 @@ MAY: dict[str, frozenset[str]] = {
     "GET /api/audit/checkpoint": AUDITING,
     "POST /api/audit/verify": AUDITING,
     "GET /api/vault": ALL,
+    "GET /api/clock": ALL,
+    "POST /api/clock/statement": frozenset({"custodian"}),
+    "POST /api/clock/confirm": ALL,
     "POST /api/vault/unseal": frozenset({"custodian"}),
     "POST /api/vault/seal": frozenset({"custodian"}),
 }

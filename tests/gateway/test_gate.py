@@ -35,8 +35,8 @@ class Line:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with Town.found(tmp_path) as town:
+async def town(tmp_path: Path, database: str) -> AsyncIterator[Town]:
+    async with Town.found(tmp_path, database=database) as town:
         yield town
 
 

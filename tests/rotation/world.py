@@ -65,6 +65,12 @@ class Tally:
         self.size = 0
         self.facts: list[Stamped] = []
 
+    def lock(self, conn: Any) -> None:
+        pass
+
+    def follow(self, conn: Any) -> None:
+        pass
+
     def append(self, conn: Any, stamped: Sequence[Stamped]) -> int:
         self.facts += stamped
         self.size += len(stamped)

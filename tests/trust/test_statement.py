@@ -89,7 +89,7 @@ def test_a_statement_reads_as_one_thing_only(data: st.DataObject) -> None:
 def test_what_was_signed_is_accepted() -> None:
     assert judged(SIGNED) == APPROVAL
     assert judged(SIGNED, now=None) == APPROVAL
-    assert check_signature(SIGNED) == APPROVAL
+    assert check_signature(SIGNED, ROSTER) == APPROVAL
     assert dict(APPROVAL.facts) == FACTS
 
 
@@ -199,6 +199,6 @@ def test_a_new_key_does_not_approve_yet() -> None:
 
 def test_too_long() -> None:
     with pytest.raises(Malformed, match="too long"):
-        check_signature(Signed("x" * 40_001, ""))
+        check_signature(Signed("x" * 40_001, ""), ROSTER)
     with pytest.raises(Malformed, match="too long"):
-        check_signature(Signed(SIGNED.text, "x" * 20_001))
+        check_signature(Signed(SIGNED.text, "x" * 20_001), ROSTER)

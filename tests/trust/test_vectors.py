@@ -3,19 +3,25 @@
 import importlib.util
 import json
 import subprocess
+from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 
-from breakglass.codec import sshsig
+from breakglass.codec import sshsig, sshwire
 from breakglass.errors import Malformed, Refused, Tampered
 from breakglass.identity import sign_in
 from breakglass.trust import chain as chains
 from breakglass.trust.chain import Version
 from breakglass.trust.grant import open_token
+from breakglass.trust.roster import parse as parse_roster
 from breakglass.trust.signature import check_signature
 from breakglass.trust.statement import FIELDS, TITLE, Kind, Signed, parse
 
@@ -29,6 +35,8 @@ def load(name: str) -> Any:
 
 
 STATEMENTS, ROSTERS, GRANTS, SIGN_INS = map(load, ("statements.json", "roster.json", "grant.json", "sign-in.json"))
+PASSKEYS = load("passkeys.json")
+ROSTER = parse_roster(ROSTERS["chains"][0]["versions"][0]["document"].encode())
 
 
 def ids(vectors: list[dict[str, Any]]) -> list[str]:
@@ -72,7 +80,7 @@ def test_the_script_makes_these_files() -> None:
 
 @pytest.mark.parametrize("vector", STATEMENTS["vectors"], ids=ids(STATEMENTS["vectors"]))
 def test_statements(vector: dict[str, Any]) -> None:
-    assert holds(lambda: check_signature(Signed(vector["text"], vector["signature"]))) == vector["verdict"]
+    assert holds(lambda: check_signature(Signed(vector["text"], vector["signature"]), ROSTER)) == vector["verdict"]
 
 
 @pytest.mark.parametrize("vector", STATEMENTS["vectors"], ids=ids(STATEMENTS["vectors"]))
@@ -84,6 +92,62 @@ def test_there_is_a_good_statement_of_every_kind() -> None:
     good = [parse(one["text"]).kind for one in STATEMENTS["vectors"] if one["verdict"] == "good"]
     assert sorted(good) == sorted(Kind)
     assert sum(one["verdict"] == "bad" for one in STATEMENTS["vectors"]) > 15
+
+
+# -- passkeys ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("vector", PASSKEYS["vectors"], ids=ids(PASSKEYS["vectors"]))
+def test_passkeys(vector: dict[str, Any]) -> None:
+    roster = parse_roster(PASSKEYS["roster"].encode())
+    assert holds(lambda: check_signature(Signed(vector["text"], vector["signature"]), roster)) == vector["verdict"]
+
+
+def test_there_is_a_passkey_of_every_kind_and_each_lie() -> None:
+    good = [one["name"].split()[-1] for one in PASSKEYS["vectors"] if one["verdict"] == "good"]
+    assert set(good) == {one["kind"] for one in PASSKEYS["keys"].values()} == {"ES256", "EdDSA", "RS256"}
+    assert sum(one["verdict"] == "bad" for one in PASSKEYS["vectors"]) > 12
+
+
+def strings(data: bytes) -> list[bytes]:
+    found = []
+    while data:
+        size = int.from_bytes(data[:4], "big")
+        found.append(data[4 : 4 + size])
+        data = data[4 + size :]
+    return found
+
+
+@pytest.mark.parametrize(
+    "vector", [one for one in PASSKEYS["vectors"] if one["verdict"] == "good"], ids=lambda v: v["name"]
+)
+def test_passkeys_as_the_page_tells_it(vector: dict[str, Any]) -> None:
+    """By hand, with none of our readers: what docs/formats/statement.md says is enough."""
+    begin, *body, end = vector["signature"].splitlines()
+    assert (begin, end) == ("-----BEGIN WEBAUTHN ASSERTION-----", "-----END WEBAUTHN ASSERTION-----")
+    block = b64decode("".join(body))
+    assert block[:12] == b"WEBAUTHN\x00\x00\x00\x01"
+    credential, data, client, signature = strings(block[12:])
+    facts = dict(line.split(": ", 1) for line in vector["text"].splitlines()[1:])
+    [entry] = [
+        key for key in json.loads(PASSKEYS["roster"])["people"][facts["person"]]["keys"] if key.get("kind") == "passkey"
+    ]
+    cose = urlsafe_b64decode(entry["public"] + "==")
+    assert facts["key"] == "SHA256:" + b64encode(sha256(cose).digest()).decode().rstrip("=")
+    assert credential == urlsafe_b64decode(entry["credential"] + "==")
+    said = json.loads(client)
+    assert (said["type"], said["origin"]) == ("webauthn.get", entry["origins"][0])
+    assert urlsafe_b64decode(said["challenge"] + "==") == sha256(vector["text"].encode()).digest()
+    assert (data[:32], data[32] & 5, len(data)) == (sha256(entry["rp"].encode()).digest(), 5, 37)
+    signed = data + sha256(client).digest()
+    if cose[0] == 0xA5:
+        point = b"\x04" + cose[10:42] + cose[45:77]
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point).verify(
+            signature, signed, ec.ECDSA(SHA256())
+        )
+    elif cose[2] == 1:
+        ed25519.Ed25519PublicKey.from_public_bytes(cose[-32:]).verify(signature, signed)
+    else:
+        numbers = rsa.RSAPublicNumbers(65537, int.from_bytes(cose[-261:-5], "big"))
+        numbers.public_key().verify(signature, signed, padding.PKCS1v15(), SHA256())
 
 
 @pytest.mark.parametrize("chain", ROSTERS["chains"], ids=ids(ROSTERS["chains"]))
@@ -124,7 +188,11 @@ def test_what_ssh_keygen_signs_is_what_we_accept(tmp_path: Path) -> None:
     (tmp_path / "text").write_text(text)
     command = ["ssh-keygen", "-q", "-Y", "sign", "-n", "breakglass", "-f", "key", "text"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=20, stderr=subprocess.DEVNULL)
-    assert check_signature(Signed(text, (tmp_path / "text.sig").read_text())).key == shown.stdout.split()[1]
+    made = sshwire.canonical_line((tmp_path / "key.pub").read_text())
+    bo = ROSTER.people["usr_bo"]
+    key = replace(bo.keys[0], public=made, fingerprint=shown.stdout.split()[1])
+    roster = replace(ROSTER, people={**ROSTER.people, "usr_bo": replace(bo, keys=(key,))})
+    assert check_signature(Signed(text, (tmp_path / "text.sig").read_text()), roster).key == key.fingerprint
 
 
 def test_the_page_tells_every_kind_and_every_line() -> None:

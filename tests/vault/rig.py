@@ -17,6 +17,7 @@ from breakglass.codec.note import parse_checkpoint
 from breakglass.codec.note import verify as verify_note
 from breakglass.model.ids import CredentialId
 from breakglass.model.target import Endpoint
+from breakglass.trust import clock
 from breakglass.trust import roster as rosters
 from breakglass.trust.chain import Version, next_line
 from breakglass.trust.chain import subject as roster_subject
@@ -33,7 +34,6 @@ from breakglass.trust.tree import (
 from breakglass.vault.asking import Deposited
 from breakglass.vault.core import Vault
 from breakglass.vault.evidence import Evidence
-from breakglass.vault.judge import clock_subject
 from breakglass.vault.line import Behind
 from breakglass.vault.making import Made, make
 
@@ -264,7 +264,7 @@ class World:
 
     def clock_word(self, by: str, at: datetime | None = None, **changed: Any) -> Signed:
         facts = {"now": instant.write(at or self.clock.at)}
-        return sign(self.statement(Kind.CLOCK, clock_subject(DEPLOYMENT), by, facts, **changed), self.keys[by])
+        return sign(self.statement(Kind.CLOCK, clock.subject(DEPLOYMENT), by, facts, **changed), self.keys[by])
 
     # -- roster -------------------------------------------------------------------------------------------------------
     def document(self, body: dict[str, Any], version: int, previous: str, at: datetime) -> bytes:

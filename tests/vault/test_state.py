@@ -53,7 +53,7 @@ FULL = State(
     latest=SECOND,
     grants={"grt_1": given(), "grt_2": given("req_2", voided=True)},
     spent=frozenset({"req_3"}),
-    voided=frozenset({"grt_9"}),
+    voided={"grt_9": SECOND + timedelta(days=400)},
     nonces={"3" * 32: SECOND, "4" * 32: FOREVER},
     used={5: SECOND, 6: SECOND},
     floor=4,

@@ -34,8 +34,8 @@ OPEN = shapes.Vault(sealed=False, shares_entered=0, shares_needed=2, shares=3, s
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with Town.found(tmp_path) as town:
+async def town(tmp_path: Path, database: str) -> AsyncIterator[Town]:
+    async with Town.found(tmp_path, database=database) as town:
         yield town
 
 

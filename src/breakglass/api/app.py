@@ -18,6 +18,7 @@ from breakglass.api.declare import PUBLIC, Api, must_be_declared
 from breakglass.api.house import House
 from breakglass.api.routes import (
     audit,
+    clock,
     estate,
     grants,
     home,
@@ -44,6 +45,7 @@ GROUPS: Sequence[Callable[[Api, House], None]] = (
     roster.add,
     audit.add,
     vault.add,
+    clock.add,
 )
 
 

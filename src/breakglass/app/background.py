@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from breakglass.audit import evidence
 from breakglass.errors import BreakglassError, Sealed, Tampered, Unavailable
-from breakglass.flow import expire
+from breakglass.flow import clock, expire
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
@@ -27,6 +27,7 @@ async def look_after(node: "Node") -> bool:
     client = node.vault.client
     try:
         status = await asyncio.to_thread(client.status)
+        await _mind_clock(node, frozen=status.clock_frozen)
         if status.sealed:
             return False
         if not status.roster_loaded or status.roster < node.estate.roster.version:
@@ -40,6 +41,18 @@ async def look_after(node: "Node") -> bool:
     except Unavailable:
         return False
     return True
+
+
+async def _mind_clock(node: "Node", *, frozen: bool) -> None:
+    """Tell the log, and so people, when the clock stands wrong, and when it stands right again."""
+    wrong = clock.is_wrong(node.store.now(), node.clock.now(), frozen=frozen)
+    if wrong == node.clock_wrong:
+        return
+    if wrong:
+        await node.store.run(SYSTEM, clock.note_went_back, node.estate.chain, node.clock.now())
+    else:
+        await node.store.run(SYSTEM, clock.note_caught_up, node.estate.chain)
+    node.clock_wrong = wrong
 
 
 async def care(node: "Node") -> None:

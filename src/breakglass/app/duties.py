@@ -1,4 +1,5 @@
-"""The duties that need the vault: open the grant that was approved, void the grant that ended.
+"""The duties that need the vault: open the grant that was approved, void the grant that ended, judge the custodians'
+word about the time.
 
 Both are repeated until they are done; the vault answers the same each time.
 """
@@ -9,12 +10,13 @@ from collections.abc import Mapping
 
 from breakglass import faults
 from breakglass.audit import evidence
-from breakglass.errors import NotEntitled, WrongState
-from breakglass.flow import keep
+from breakglass.audit.log import Log
+from breakglass.errors import Refused, WrongState
+from breakglass.flow import clock as times
 from breakglass.flow.estate import Estate
 from breakglass.flow.open_grant import note_refused, open_grant
 from breakglass.model.grant import Grant
-from breakglass.model.ids import GrantId
+from breakglass.model.ids import GrantId, RequestId, grant_of
 from breakglass.model.people import SYSTEM
 from breakglass.model.request import Approval
 from breakglass.storage.outbox import Handler, Told
@@ -25,16 +27,17 @@ from breakglass.trust.statement import Signed
 from breakglass.vault.client import VaultClient
 
 
-def handlers(store: Store, estate: Estate, vault: VaultClient) -> Mapping[str, Handler]:
+def handlers(store: Store, log: Log, estate: Estate, vault: VaultClient) -> Mapping[str, Handler]:
     async def grant(told: Told) -> None:
         """`told` is `request.approved`."""
         if await store.read(_granted, told.about):
             return
         approvals = await store.read(_approvals, told.about)
-        proven = await store.read(evidence.of, told.index)
+        [proven] = await evidence.proven(store, log, told.index)
+        request = RequestId(told.about)
         try:
-            note = await asyncio.to_thread(vault.open_grant, GrantId(keep.new_id("grt")), told.about, approvals, proven)
-        except NotEntitled as refusal:
+            note = await asyncio.to_thread(vault.open_grant, grant_of(request), request, approvals, proven)
+        except Refused as refusal:  # a rule's word is the same the next time
             await store.run(SYSTEM, note_refused, told.about, refusal.message)
             return
         faults.reach("grant.signed")
@@ -45,7 +48,19 @@ def handlers(store: Store, estate: Estate, vault: VaultClient) -> Mapping[str, H
     async def void(told: Told) -> None:
         await asyncio.to_thread(vault.void_grant, GrantId(told.about))
 
-    return {"grant": grant, "void": void}
+    async def clock(_: Told) -> None:
+        """`told` is `clock.signed`. The vault answers the same when it is asked again after a crash."""
+        words = await store.read(times.waiting, estate.chain)
+        if not words:
+            return
+        try:
+            now = await asyncio.to_thread(vault.confirm_clock, words)
+        except Refused as refusal:
+            await store.run(SYSTEM, times.refused, estate.chain, f"{refusal.message} {refusal.what_to_do}")
+            return
+        await store.run(SYSTEM, times.confirmed, estate.chain, now)
+
+    return {"grant": grant, "void": void, "clock": clock}
 
 
 def _granted(look: Read, request: str) -> bool:

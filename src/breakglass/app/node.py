@@ -21,6 +21,7 @@ import asyncssh
 from breakglass.api.services import Services
 from breakglass.app import background, duties
 from breakglass.app.api_server import ApiServer
+from breakglass.app.fellows import Fellows
 from breakglass.app.recordings import Playback, recover
 from breakglass.app.vault_process import VaultProcess, VaultSigner
 from breakglass.app.verifying import verify_log
@@ -45,7 +46,7 @@ from breakglass.plugin_api.dial import Dial
 from breakglass.plugin_api.loading import load as load_plugins
 from breakglass.release import Releases
 from breakglass.rotation.engine import Engine
-from breakglass.storage import migrate, outbox, rosters
+from breakglass.storage import migrate, names, outbox, rosters
 from breakglass.storage.store import Clock, Store, SystemClock
 from breakglass.vigilance import duties as vigilance
 
@@ -67,6 +68,8 @@ class Node:
         self.failed: asyncio.Event = asyncio.Event()
         self.confirmed = b""
         """The newest checkpoint of which the vault knows that it was committed."""
+        self.clock_wrong = False
+        """What the log was told last about the clock."""
         self._bells: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._undo = contextlib.AsyncExitStack()
@@ -87,6 +90,7 @@ class Node:
         home.make()
         self._undo.enter_context(_alone(home))
         await asyncio.to_thread(migrate.upgrade, self.store.engine)
+        self._undo.callback(await asyncio.to_thread(names.take, self.store.engine, settings.node))
         await self.vault.start()
         self._undo.callback(self.vault.stop)
         self._open_log()
@@ -94,7 +98,10 @@ class Node:
         self._undo.push_async_callback(asyncio.to_thread, self.store.stop)
         await self.store.run(SYSTEM, keep.free_leases)
         self.estate = await self.store.read(estates.load, settings.roster_pin)
-        self.releases = Releases(self.store, self.log, self.vault.client)
+        fellows = Fellows(self.store, self.log, self.vault.client) if self.store.shared else None
+        self.releases = Releases(
+            self.store, self.log, self.vault.client, catch_up=fellows.catch_up if fellows else None
+        )
         plugins = load_plugins(settings.plugins)
         await background.look_after(self)
         self._undo.push_async_callback(self._cancel_tasks)
@@ -124,9 +131,12 @@ class Node:
         notices = vigilance.handlers(
             self.store, self.estate, plugins.notifiers, settings.alerts, home.path / "alerts.jsonl"
         )
-        handlers = {**duties.handlers(self.store, self.estate, self.vault.client), **notices}
+        handlers = {**duties.handlers(self.store, self.log, self.estate, self.vault.client), **notices}
 
         self.spawn("vault", self.vault.keep)
+        if fellows:
+            await fellows.at_start()
+            self.spawn("fellows", fellows.follow)
         self.spawn("vault-care", lambda: background.care(self))
         self.spawn("duties", lambda: outbox.work_off(self.store, handlers, self.bell()))
         self.spawn("rotation", lambda: engine.work(self.bell()))

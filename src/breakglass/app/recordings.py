@@ -62,11 +62,14 @@ class Playback:
             raise NotFound("Nothing was recorded: this session never reached its target.", what_to_do="Nothing.")
         path = self.recorders.path(recording.id, review.SCREEN)
         if not path.exists():
+            node = await self.store.read(_node, session)
+            if node != self.store.node:
+                raise NotFound(f"The recording lies on the node {node}.", what_to_do=f"Ask {node} for it.")
             raise NotFound(
                 "The recording's file is missing.", what_to_do="Restore it from a backup; tell the custodians."
             )
         header = await asyncio.to_thread(_header, path)
-        past = await self.store.read(_past, session)
+        past = await self.store.read(_past, session, told.proven.size)
         async with self.releases.replay(told, session, header, review.SCREEN, past) as key:
             cast = await asyncio.to_thread(_cast, path, key.reveal(), recording)
         await self.store.run(actor, review.replayed, session)
@@ -78,14 +81,19 @@ def _recording(look: Read, session: SessionId) -> Recording:
     return recording
 
 
-def _past(look: Read, session: SessionId) -> Past | None:
-    """Whose session it was, for a vault that has forgotten; None when nothing was ever released to it."""
+def _node(look: Read, session: SessionId) -> str:
+    return look.get(Session, session).node
+
+
+def _past(look: Read, session: SessionId, size: int) -> Past | None:
+    """Whose session it was, for a vault that has forgotten, or never knew, because it was another node's. None when
+    nothing was ever released to it. `size` is that of a checkpoint which this node's vault knows."""
     first = evidence.entry_of(look, RELEASE, session, newest=False)
     if first is None:
         return None
     grant = look.get(Grant, look.get(Session, session).grant)
     approvals = tuple(Signed(one.statement, one.signature) for one in look.find(Approval, request=grant.request))
-    return Past(entry=evidence.of(look, first), token=grant.token, approvals=approvals)
+    return Past(entry=evidence.of(look, first, size), token=grant.token, approvals=approvals)
 
 
 def _scan(path: Path) -> Scan:
@@ -100,10 +108,12 @@ def _header(path: Path) -> Header:
 
 def _cast(path: Path, key: bytes, recording: Recording) -> bytes:
     """The whole terminal as asciicast, once the container is what the log says it is."""
-    through = [Head(seq=recording.chunks, hash=bytes.fromhex(recording.head), bytes=recording.size, ended=True)]
+    whole = recording.state is states.State.COMPLETE
+    last = Head(seq=recording.chunks, hash=bytes.fromhex(recording.head), bytes=recording.size, ended=whole)
     with _mapped(path) as data:
-        if recording.state is states.State.COMPLETE:
-            check_chain(data, through)
+        if not whole:  # what a crash or a full disk tore off behind it was never named to anybody
+            data = data[: recording.size]
+        check_chain(data, [last])
         started = read_header(data).created_at_ms
         channel = _shown(_whole(data, key))
         lines = asciicast(_whole(data, key), started_at_ms=started, channel=channel, title=recording.session)

@@ -71,15 +71,13 @@ class VaultProcess:
     def kill(self) -> None:
         if self.child and self.child.poll() is None:
             self.child.kill()
-            self.child.wait(5)
+            _ended_within(self.child, 5)
 
     def stop(self) -> None:
         """Let it put its state down, then end."""
         if self.child and self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
-            try:
-                self.child.wait(5)
-            except subprocess.TimeoutExpired:
+            if not _ended_within(self.child, 5):
                 self.kill()
         if self.child and self.child.stdout:
             self.child.stdout.close()
@@ -99,6 +97,19 @@ class VaultSigner:
 
     def catch_up(self, size: int, frontier: bytes, proof: Sequence[bytes]) -> None:
         self._client.catch_up(size, frontier, proof)
+
+    def confirm(self, checkpoint: bytes) -> bool:
+        return self._client.confirm(checkpoint)
+
+
+def _ended_within(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    """Wait for its end without looking again and again (pidfd_open(2))."""
+    end = os.pidfd_open(child.pid)
+    try:
+        select.select([end], [], [], seconds)
+    finally:
+        os.close(end)
+    return child.poll() is not None
 
 
 def _line_within(file: int, seconds: float) -> bytes:

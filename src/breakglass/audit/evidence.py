@@ -1,21 +1,45 @@
-"""Evidence for the vault: one entry of the log, its place in the tree, and the checkpoint that covers it."""
+"""Evidence for the vault: one entry of the log, its place in the tree, and the checkpoint that covers it.
+
+Nodes on one database have a vault each, and a vault believes only checkpoints that it signed or was shown. So before it
+brings evidence, a node shows its vault the log's present head (`Log.vouch`) and proves from there.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 
+from breakglass.audit.log import Log
 from breakglass.audit.store_tree import prove
 from breakglass.errors import Sealed
+from breakglass.model.people import SYSTEM
 from breakglass.storage import books
-from breakglass.storage.work import Read
+from breakglass.storage.store import Store
+from breakglass.storage.work import Read, Work
 from breakglass.vault.evidence import Evidence
 
+SOME = 256
 
-def of(look: Read, index: int) -> Evidence:
-    """The newest checkpoint and the entry's proof in it. Raises `Sealed` while no checkpoint covers the entry yet."""
+
+async def proven(store: Store, log: Log, *indexes: int) -> Sequence[Evidence]:
+    """Evidence of these entries for this node's own vault. Raises `Sealed`, `Unavailable`, `Tampered`."""
+    size = (await store.run(SYSTEM, _vouched, log)).value if store.shared else None
+    return await store.read(lambda look: [of(look, index, size) for index in indexes])
+
+
+def _vouched(work: Work, log: Log) -> int:
+    return log.vouch(work.conn)
+
+
+def of(look: Read, index: int, size: int | None = None) -> Evidence:
+    """The newest checkpoint, or the one of this size, and the entry's proof in it. Raises `Sealed` while no checkpoint
+    covers the entry yet."""
     c, e = books.checkpoint.c, books.entry.c
-    row = look.conn.execute(select(c.size, c.note).where(c.size > index).order_by(c.size.desc()).limit(1)).first()
+    covers = c.size > index if size is None else (c.size > index) & (c.size == size)
+    row = look.conn.execute(select(c.size, c.note).where(covers).order_by(c.size.desc()).limit(1)).first()
     if row is None:
         raise Sealed(
-            "The vault has not signed the log up to here.",
+            "The vault is sealed or does not answer: it has not signed the log up to here.",
             what_to_do="Custodians unseal the vault: `breakglass unseal`.",
         )
     leaf = look.conn.execute(select(e.leaf).where(e.idx == index)).scalar_one()
@@ -28,6 +52,14 @@ def entry_of(look: Read, kind: str, about: str, *, newest: bool = True) -> int |
     e = books.entry.c
     query = select(e.idx).where(e.about == about, e.kind == kind).order_by(e.idx.desc() if newest else e.idx).limit(1)
     return look.conn.execute(query).scalar_one_or_none()
+
+
+def entries_after(look: Read, index: int, kinds: Collection[str], *, since: datetime) -> Sequence[tuple[int, str, str]]:
+    """(index, kind, about) of the entries of these kinds behind `index` and not before `since`, in order; some at a
+    time."""
+    e = books.entry.c
+    query = select(e.idx, e.kind, e.about).where(e.kind.in_(kinds), e.idx > index, e.at >= since)
+    return [(row.idx, row.kind, row.about) for row in look.conn.execute(query.order_by(e.idx).limit(SOME))]
 
 
 def newest_checkpoint(look: Read) -> bytes | None:

@@ -1,15 +1,18 @@
 """The log: facts become numbered leaves of one Merkle tree, in the transaction of the state that they explain.
 
-`head` is one row. Whoever appends locks it (`FOR UPDATE`; SQLite: `BEGIN IMMEDIATE`), so nodes take turns and there
-is no leader, no pending queue and no gap. While the vault is sealed the log goes on growing unsigned; the first batch
-after unsealing signs over everything before it. A checkpoint leaves the node only after COMMIT.
+`head` is one row. Whoever writes locks it first (`FOR UPDATE`; SQLite: `BEGIN IMMEDIATE`), so nodes take turns and
+there is no leader, no pending queue and no gap. Each node has a vault of its own, with the same log key: before it
+signs on top of another node's entries, it is shown that they continue what it has signed itself (`catch_up`). While the
+vault is sealed the log goes on growing unsigned; the first batch after unsealing signs over everything before it. A
+checkpoint leaves the node only after COMMIT.
 """
 
 import asyncio
 import logging
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -45,14 +48,24 @@ class Signer(Protocol):
 
     def catch_up(self, size: int, frontier: bytes, proof: Sequence[bytes]) -> None: ...
 
+    def confirm(self, checkpoint: bytes) -> bool:
+        """What this signed was committed: it is on the line of heads for good."""
+        ...
+
 
 class Log:
     def __init__(self, signer: Signer) -> None:
         self.signer = signer
         self.tampered: Tampered | None = None
         """What the vault found wrong with this log; then nothing is signed any more."""
-        self._latest = BEGINNING
-        self._size = 0
+        self._latest, self._guard = BEGINNING, threading.Lock()
+        self._size = self._seen = 0
+        self._appended = 0, BEGINNING
+        self._head: Any = None
+        """The head row of the write transaction that runs."""
+        self._noted: tuple[int, bytes] | None = None
+        self._committed = b""
+        """The newest checkpoint that this node's vault signed and that was committed, until the vault was told."""
         self._moved = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -64,11 +77,22 @@ class Log:
             row = {"id": 1, "size": 0, "frontier": b"", "at": BEGINNING}
             conn.execute(insert(books.head), row)
         else:
-            self._latest, self._size = head.at, head.size
+            self._size = head.size
+            self._saw(head.size, head.at)
+
+    def lock(self, conn: Connection) -> None:
+        """Wait for this node's turn, and take in what others appended. First in each write transaction."""
+        self._head = conn.execute(select(books.head).with_for_update()).one()
+        self._noted = None
+        self._take_in(self._head)
+
+    def follow(self, conn: Connection) -> None:
+        """Take in what others appended, from a snapshot."""
+        self._take_in(conn.execute(select(books.head)).one())
 
     def append(self, conn: Connection, stamped: Sequence[Stamped]) -> int:
-        """Number, hash and sign; the writer commits. Returns the log's new size."""
-        head = conn.execute(select(books.head).with_for_update()).one()
+        """Number, hash and sign, after `lock`; the writer commits. Returns the log's new size."""
+        head = self._head
         tree, rows, hashes, nodes = Frontier.unpack(head.size, head.frontier), [], [], []
         for one in stamped:
             data = leaf(one)
@@ -90,13 +114,27 @@ class Log:
         conn.execute(insert(books.entry), rows)
         if nodes:
             conn.execute(insert(books.node), nodes)
-        at = max(head.at, stamped[-1].at)
+        at = stamped[-1].at  # it goes back where custodians confirmed the time, and only there (flow.clock)
         conn.execute(update(books.head), {"size": tree.size, "frontier": tree.packed(), "at": at})
         note = self._sign(conn, head.size, head.frontier, hashes)
         if note:
             conn.execute(insert(books.checkpoint), {"size": tree.size, "note": note})
-        self._latest = at
+            self._noted = tree.size, note
+        self._appended = tree.size, at
         return tree.size
+
+    def vouch(self, conn: Connection) -> int:
+        """Bring this node's vault to the present head, whichever node's vault signed it; after `lock`.
+
+        Returns the head's size: the vault knows the checkpoint of that size, and it is stored. Raises `Unavailable`,
+        `Sealed`, `Tampered`."""
+        head = self._head
+        note = self._signed(conn, head.size, head.frontier, ())
+        size: int = head.size
+        c = books.checkpoint.c
+        if conn.execute(select(c.size).where(c.size == size)).first() is None:
+            conn.execute(insert(books.checkpoint), {"size": size, "note": note})
+        return size
 
     def latest(self) -> datetime:
         return self._latest
@@ -107,10 +145,27 @@ class Log:
         return self._size
 
     def committed(self, size: int) -> None:
+        self._saw(*self._appended)
+        if self._noted and self._noted[0] == size:
+            self._committed = self._noted[1]
+        self._advance_to(size)
+
+    def _take_in(self, head: Any) -> None:
+        self._saw(head.size, head.at)
+        if head.size > self._size:
+            self._advance_to(head.size)
+
+    def _saw(self, size: int, at: datetime) -> None:
+        """The instant of the longest log that was seen. (The latest of all would not do: see flow.clock.)"""
+        with self._guard:  # readers and the writer are threads
+            if size >= self._seen:
+                self._seen, self._latest = size, at
+
+    def _advance_to(self, size: int) -> None:
         if self._loop:
             self._loop.call_soon_threadsafe(self._advance, size)
         else:
-            self._size = size
+            self._size = max(self._size, size)
 
     async def durable(self, size: int, *, timeout: float) -> None:
         """Wait until the first `size` entries are durable. Raises `Unavailable`: then release nothing."""
@@ -133,12 +188,7 @@ class Log:
         if len(hashes) > SIGN_AT_MOST:
             return None  # the next batch catches up over this one
         try:
-            try:
-                return self.signer.sign(base, hashes, frontier)
-            except Behind as behind:
-                _log.info("the vault catches up from %d to %d", behind.mark, base)
-                self._catch_up(conn, behind.mark, base, frontier)
-                return self.signer.sign(base, hashes, frontier)
+            return self._signed(conn, base, frontier, hashes)
         except Unavailable:
             return None
         except Tampered as found:
@@ -146,6 +196,23 @@ class Log:
                 _log.critical("the vault refuses this log: %s", found)
             self.tampered = found
             return None
+
+    def _signed(self, conn: Connection, base: int, frontier: bytes, hashes: Sequence[bytes]) -> bytes:
+        try:
+            return self.signer.sign(base, hashes, frontier)
+        except Behind as behind:
+            mark = behind.mark
+        if self._committed:
+            # Others appended since. What this vault signed last was committed: told so, it goes on knowing that head.
+            self.signer.confirm(self._committed)
+            self._committed = b""
+            try:
+                return self.signer.sign(base, hashes, frontier)
+            except Behind as behind:
+                mark = behind.mark
+        _log.debug("the vault catches up from %d to %d", mark, base)
+        self._catch_up(conn, mark, base, frontier)
+        return self.signer.sign(base, hashes, frontier)
 
     def _catch_up(self, conn: Connection, mark: int, size: int, frontier: bytes) -> None:
         proof: Sequence[bytes] = ()

@@ -4,10 +4,10 @@ from sqlalchemy import Engine
 
 from breakglass import config
 from breakglass.audit.source import read_only
-from breakglass.config import Home, Settings
+from breakglass.config import Home, Settings, database_url
 
 
 def open_offline(home: Home) -> tuple[Engine, Settings]:
     """A read-only engine and the settings. Neither node nor vault is asked. Raises `NotFound`, `Malformed`."""
     settings = config.read(home)
-    return read_only(settings.database or f"sqlite:///{home.database}"), settings
+    return read_only(database_url(home, settings)), settings

@@ -14,6 +14,18 @@ from breakglass.storage.tables import META
 from breakglass.trust.chain import Chain, Version
 from breakglass.trust.roster import Roster
 
+_STRANGE_IN_SQLITE = "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger')"
+_TABLES_OF_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_SEEN = "pg_class c WHERE pg_table_is_visible(c.oid)"
+_STRANGE_IN_POSTGRESQL = f"""
+    SELECT 'view', c.relname FROM {_SEEN} AND c.relkind IN ('v', 'm', 'f', 'p')
+    UNION ALL SELECT 'row policy', c.relname FROM {_SEEN} AND c.relrowsecurity
+    UNION ALL SELECT 'trigger', c.relname
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
+    UNION ALL SELECT 'rule', c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE c.relkind = 'r'
+"""  # noqa: S608 (our own words)
+_TABLES_OF_POSTGRESQL = f"SELECT c.relname FROM {_SEEN} AND c.relkind = 'r'"  # noqa: S608
+
 
 def compare(db: Source, expected: Rows, findings: Findings) -> int:
     """How many rows were compared."""
@@ -34,12 +46,13 @@ def compare_roster(db: Source, chain: Chain, versions: Mapping[int, Version], fi
 
 
 def schema(db: Source, findings: Findings) -> None:
-    """SQLite only: a view that stands in for a table, or a trigger, would make the node see what is not there."""
-    if not db.sqlite:
-        return
-    for kind, name in db.rows("SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger')"):
-        findings.add("database", f"{kind} {name}", f"The database has a {kind} that Breakglass did not make.")
-    there = {name for (name,) in db.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    """A view that stands in for a table, a trigger, a rule or a row policy would make the node see what is not there.
+
+    A PostgreSQL database may have other tables and views beside ours: only what touches ours is judged."""
+    for kind, name in db.rows(_STRANGE_IN_SQLITE if db.sqlite else _STRANGE_IN_POSTGRESQL):
+        if db.sqlite or name in META.tables:
+            findings.add("database", f"{kind} {name}", f"The database has a {kind} that Breakglass did not make.")
+    there = {name for (name,) in db.rows(_TABLES_OF_SQLITE if db.sqlite else _TABLES_OF_POSTGRESQL)}
     for table in META.tables:
         if table not in there:
             findings.add("database", f"table {table}", "The table is missing.")

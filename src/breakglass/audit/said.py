@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from breakglass.audit import times
 from breakglass.audit.event import Event
+from breakglass.codec import instant
 from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed, Replayed, Tampered
 from breakglass.model.ids import UserId
 from breakglass.model.people import Role
 from breakglass.trust import chain as chains
-from breakglass.trust import terms
+from breakglass.trust import clock, terms
 from breakglass.trust.chain import Chain, Version
 from breakglass.trust.roster import Roster
 from breakglass.trust.signature import may_approve, verify
@@ -27,6 +29,7 @@ CARRIES: Mapping[str, Kind] = {
     "request.denied": Kind.DENY,
     "roster.signed": Kind.ROSTER,
     "review.signed": Kind.REVIEW,
+    times.SIGNED: Kind.CLOCK,
 }
 """Entries that are nothing without a statement, and of which kind it is."""
 REPLAY = "replay"
@@ -62,6 +65,8 @@ class Said:
         self._proposed: dict[str, str] = {}
         self._used: dict[str, tuple[str, str]] = {}
         """Nonce -> the kind of the latest entry that holds its statement, and the text."""
+        self._times: dict[str, datetime] = {}
+        """What custodians have said that the time is, since the last time it was settled."""
 
     def take(self, index: int, event: Event) -> Statement | None:
         """The entry's statement, when it has one and all of it holds. Raises what does not."""
@@ -76,6 +81,10 @@ class Said:
             )
         elif event.kind == "roster.proposed":
             self._proposed[event.about] = f"{event.number('version')} {event.text('hash')}"
+        elif event.kind in (times.CONFIRMED, times.REFUSED):
+            said, self._times = self._times, {}
+            if event.kind == times.CONFIRMED:
+                self._must_be_the_time(event, said)
         elif event.kind == ADOPTED:
             for signed in _signed(event):
                 self._heads(index, signed, parse_statement(signed.text), event)
@@ -148,6 +157,10 @@ class Said:
             raise BadSignature("It carries another document than the one proposed.", what_to_do=_CALL)
         elif statement.kind is Kind.REPLAY and facts["session"] != event.about:
             raise BadSignature("It is for another session.", what_to_do=_CALL)
+        elif statement.kind is Kind.CLOCK:
+            if Role.CUSTODIAN not in person.roles:
+                raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)
+            self._times[person.id] = instant.read(facts["now"])
         elif statement.kind is Kind.REVIEW:
             asked = self._asked.get(facts["request"])
             if (facts["request"], facts["account"]) != (event.text("request"), event.text("account")):
@@ -155,6 +168,15 @@ class Said:
             involved = {asked.by if asked else "", *self._approvers.get(facts["request"], ())}
             if statement.person != event.by or Role.AUDITOR not in person.roles or statement.person in involved:
                 raise BadSignature(f"{statement.person} could not sign this review.", what_to_do=_CALL)
+
+    def _must_be_the_time(self, event: Event, said: Mapping[str, datetime]) -> None:
+        """The log's instants go back here, so enough custodians must have said so, and just that."""
+        at, roster = datetime.fromisoformat(event.at), self.chain.head if self.chain else None
+        if roster is None or event.about != clock.subject(roster.deployment):
+            raise BadSignature("It is about the clock of another deployment.", what_to_do=_CALL)
+        near = [person for person, now in said.items() if abs(now - at) <= 2 * clock.APART]
+        if len(near) < clock.needs(roster, at):
+            raise BadSignature("Not enough custodians confirmed this time.", what_to_do=_CALL)
 
     def _must_decide(self, statement: Statement, roster: Roster, event: Event, at: datetime) -> None:
         asked, facts, person = self._asked.get(event.about), statement.facts, roster.people[statement.person]

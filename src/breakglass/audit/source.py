@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from breakglass.errors import NotFound, Unavailable
+from breakglass.storage.engine import address, words
 
 CHUNK = 2048
 """Rows that are in memory at once."""
@@ -49,11 +50,14 @@ class Source:
 
 
 def read_only(source: Engine | str) -> Engine:
-    """An engine that can't write. Raises `NotFound` when there is no such file."""
-    url = make_url(source) if isinstance(source, str) else source.url
+    """An engine that can't write. Raises `NotFound` when there is no such file, `Malformed` for no address."""
+    url = address(source) if isinstance(source, str) else source.url
     if url.get_backend_name() != "sqlite":
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, "stream_results": True}
-        return create_engine(url, hide_parameters=True, poolclass=NullPool, execution_options=options)
+        limit = {"connect_timeout": 5, "application_name": "breakglass audit"}
+        return create_engine(
+            url, hide_parameters=True, poolclass=NullPool, execution_options=options, connect_args=limit
+        )
     file = Path(url.database or "")
     if not file.is_file():
         raise NotFound(f"There is no database {file}.", what_to_do="Name the data folder with `--home`.")
@@ -73,10 +77,8 @@ def reading(source: Engine | str) -> Iterator[Source]:
     try:
         conn = engine.connect()
     except (DBAPIError, sqlite3.Error) as error:
-        words = str(getattr(error, "orig", error))[:200]
-        raise Unavailable(
-            f"The database does not open: {words}", what_to_do="Check the file, or its address."
-        ) from None
+        said = words(error) if isinstance(error, DBAPIError) else str(error)
+        raise Unavailable(f"The database does not open: {said}", what_to_do="Check the file, or its address.") from None
     try:
         with conn:
             yield Source(conn)

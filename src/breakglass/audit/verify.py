@@ -26,6 +26,7 @@ from breakglass.audit.pinned import must_be_pin
 from breakglass.audit.report import Findings, Report, Window
 from breakglass.audit.said import ADOPTED, Said, version_of
 from breakglass.audit.source import Source, reading
+from breakglass.audit.times import CONFIRMED
 from breakglass.codec import note
 from breakglass.errors import BreakglassError
 from breakglass.trust.chain import Version
@@ -138,7 +139,7 @@ class _Run:
         if index and self.checkpoints.size < index:
             self.unsigned_batches += 1
         at = events.micros(event.at)
-        if event.at < self._at:
+        if event.at < self._at and event.kind != CONFIRMED:  # whether that one may is `said`'s question
             self.findings.entry("time", index, f"Its instant {event.at} lies before the entry before it ({self._at}).")
         self._at, self._micros = event.at, at
 

@@ -1,5 +1,7 @@
 """`breakglass init`: found a deployment. Run it once to begin, and again when the custodians have signed.
 
+    estate ─▶ vault, shares, founding roster ─▶ custodians sign ─▶ init again, with k shares ─▶ serve
+
 It never asks for a password and makes none. What it prints of secrets are the custodians' shares, once.
 """
 
@@ -8,18 +10,23 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from breakglass.cli import database as databases
+from breakglass.cli.files import read_text
+from breakglass.cli.printing import note
 from breakglass.config import Home
 from breakglass.errors import Malformed, Refused
 
+Shares = Sequence[str]
+
 
 class KeyInData(Refused):
-    """A seal key beside what it seals: whoever copies the folder has both."""
+    """What opens the vault beside the vault: whoever copies the folder has both."""
 
     code = "key_in_data_folder"
 
@@ -34,27 +41,33 @@ def run(
     key_file: Path | None = None,
     shares_to: Path | None = None,
     share_files: Sequence[Path] = (),
+    database: str = "",
     as_json: bool = False,
 ) -> int:
-    """Begin or finish a founding. `estate` is needed to begin only. Returns the exit code."""
+    """Begin or finish a founding. `estate` and `origin` are needed to begin only. Returns the exit code."""
     from breakglass.app import founding
 
-    if key_file and home.path in key_file.expanduser().absolute().parents:
-        raise KeyInData(
-            "The seal key would lie in the data folder, and so in its backups.",
-            what_to_do="Choose another place (`--key-file`), or unseal with shares after each start.",
-        )
-    if not (home.founding / founding.ROSTER_FILE).exists():
+    for path, option in ((key_file, "--key-file"), (shares_to, "--shares-to")):
+        if path and home.path.resolve() in (path.expanduser().resolve(), *path.expanduser().resolve().parents):
+            raise KeyInData(
+                f"What {option} names would lie in the data folder, and so in its backups.",
+                what_to_do=f"Choose a place outside of {home.path} for {option}.",
+            )
+    made: list[str] = []
+    begun = founding.begun(home)
+    where = databases.chosen(home, database)
+    if not begun:
         if estate is None:
             raise Malformed("The estate is missing.", what_to_do="Give it with `--estate FILE`; see docs/estate.md.")
-        begun = founding.begin(home, read_estate(estate), origin=origin, k=k, n=n, key_file=key_file)
-        _hand_out(begun.shares, shares_to)
-    unsigned = founding.begin(home, {}, origin=origin, k=k, n=n, key_file=key_file).to_sign if _open(home) else {}
-    if unsigned:
-        _say_what_to_sign(home, unsigned, as_json)
+        if not origin:
+            raise Malformed("The log has no name.", what_to_do="Give it with `--origin`, like log.example.org.")
+        keep = made.extend if shares_to is None else _writer(shares_to)
+        wanted = read_estate(estate)
+        founding.begin(home, wanted, origin=origin, k=k, n=n, key_file=key_file, keep_shares=keep)
+    if unsigned := founding.unsigned(home):
+        _say_what_to_sign(home, unsigned, made, as_json)
         return 0
-    shares = _shares(share_files, k) if key_file is None and not _has_local_slot(home) else ()
-    settings = asyncio.run(founding.finish(home, settings={}, shares=shares))
+    settings = asyncio.run(founding.finish(home, settings={"database": where}, shares=_shares(home, share_files)))
     found = {"deployment": settings.deployment, "roster_hash": settings.roster_pin, "home": str(home.path)}
     if as_json:
         print(json.dumps(found))
@@ -68,9 +81,7 @@ def run(
 def read_estate(path: Path) -> dict[str, Any]:
     """Raises `Malformed` with the line where the YAML is wrong."""
     try:
-        value = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise Malformed(f"{path} can't be read: {error.strerror}.", what_to_do="Check its name and rights.") from None
+        value = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         raise Malformed(f"{path} is not YAML: {error}.", what_to_do="Correct it there.") from None
     if not isinstance(value, dict):
@@ -78,46 +89,54 @@ def read_estate(path: Path) -> dict[str, Any]:
     return value
 
 
-def _open(home: Home) -> bool:
-    return not home.settings.exists()
+def _writer(folder: Path) -> Callable[[Shares], None]:
+    """Writes each share into a file of its own. Raises `Malformed` for a folder that can't take them."""
+    folder = folder.expanduser()
+
+    def write(shares: Shares) -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for number, share in enumerate(shares, 1):
+                path = folder / f"share-{number}.txt"
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    file.write(share + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise Malformed(
+                f"The shares can't be written to {folder}: {error.strerror}.",
+                what_to_do="Nothing was made. Name a new or an empty folder with `--shares-to`.",
+            ) from None
+        note(f"The custodians' shares are in {folder}: give one to each custodian, then delete them.")
+
+    return write
 
 
-def _has_local_slot(home: Home) -> bool:
-    from breakglass.vault import seal
-    from breakglass.vault.making import SEAL_FILE
-
-    return seal.from_json((home.vault / SEAL_FILE).read_text()).file is not None
-
-
-def _hand_out(shares: Sequence[str], folder: Path | None) -> None:
-    if folder is None:
+def _say_what_to_sign(home: Home, unsigned: Mapping[str, Path], shares: Shares, as_json: bool) -> None:
+    if as_json:
+        what: dict[str, Any] = {"to_sign": {login: str(path) for login, path in unsigned.items()}}
+        print(json.dumps({**what, "shares": list(shares)} if shares else what))
+        return
+    if shares:
         print("The custodians' shares. Each is shown once, now: give one to each custodian and keep none.\n")
         for number, share in enumerate(shares, 1):
             print(f"  share {number}:  {share}")
         print()
-        return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for number, share in enumerate(shares, 1):
-        path = folder / f"share-{number}.txt"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(share + "\n")
-    print(f"The custodians' shares are in {folder}: give one to each custodian, then delete them.", file=sys.stderr)
-
-
-def _say_what_to_sign(home: Home, unsigned: dict[str, Path] | Any, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"to_sign": {login: str(path) for login, path in unsigned.items()}}))
-        return
     print("Each custodian reads and signs the founding roster with their own key:")
     for login, path in unsigned.items():
         print(f"  {login}:  ssh-keygen -Y sign -n breakglass -f KEY {path}")
     print(f"Then run: breakglass --home {home.path} init")
 
 
-def _shares(files: Sequence[Path], k: int) -> tuple[str, ...]:
+def _shares(home: Home, files: Sequence[Path]) -> tuple[str, ...]:
     """From files, or typed without echo: entering them again proves that they were copied rightly."""
+    from breakglass.app import founding
+
+    needed = founding.shares_needed(home)
+    if not needed:
+        return ()
     if files:
-        return tuple(path.read_text().strip() for path in files)
+        return tuple(read_text(path).strip() for path in files)
     if not sys.stdin.isatty():
         return tuple(line.strip() for line in sys.stdin if line.strip())
-    return tuple(getpass.getpass(f"share {number} of {k}: ").strip() for number in range(1, k + 1))
+    return tuple(getpass.getpass(f"share {number} of {needed}: ").strip() for number in range(1, needed + 1))

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from breakglass import __version__
-from breakglass.cli import audit, decide, estate, home, recording, request, review, rotate, sessions, start
+from breakglass.cli import audit, clock, decide, estate, home, join, recording, request, review, rotate, sessions, start
 from breakglass.cli.exits import Exit, exit_of
 from breakglass.cli.options import Options, hoisted
 from breakglass.cli.printing import failure
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (start, home, decide):
+for part in (start, join, home, decide):
     part.add(app)
 app.command()(sessions.kill)
 app.add_typer(request.app, name="request")
@@ -35,6 +35,7 @@ app.add_typer(rotate.app, name="rotate")
 app.add_typer(review.app, name="review")
 app.add_typer(estate.app, name="estate")
 app.add_typer(audit.app, name="audit")
+app.add_typer(clock.app, name="clock")
 
 
 @app.callback(invoke_without_command=True)

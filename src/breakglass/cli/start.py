@@ -39,15 +39,19 @@ def add(app: typer.Typer) -> None:
             list[Path] | None,
             typer.Option(metavar="FILE", help="A file with one share, to finish with; give it k times."),
         ] = None,
+        database: Annotated[
+            str,
+            typer.Option(
+                metavar="URL",
+                help="postgresql://USER@HOST/NAME, for several nodes; without it, a file in the data folder.",
+            ),
+        ] = "",
     ) -> None:
         """Found a deployment. Run it to begin, and again when the custodians have signed."""
         from breakglass.cli.init import run
-        from breakglass.errors import Malformed
 
         options = of(ctx)
         home = options.data_folder()
-        if estate is not None and not origin:
-            raise Malformed("The log has no name.", what_to_do="Give it with `--origin`, like log.example.org.")
         raise typer.Exit(
             run(
                 home,
@@ -58,6 +62,7 @@ def add(app: typer.Typer) -> None:
                 key_file=key_file,
                 shares_to=shares_to,
                 share_files=tuple(share_file or ()),
+                database=database,
                 as_json=options.json,
             )
         )

@@ -8,8 +8,6 @@ A security key (`sk-`, PROTOCOL.u2f) signs that and, with it, what it saw: a tou
 asked for. RSA signs with SHA-2 only. One changed byte anywhere makes the signature `Malformed` or `BadSignature`.
 """
 
-import re
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256, sha512
@@ -23,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
+from breakglass.codec import armor as armors
 from breakglass.codec.sshwire import (
     ED25519,
     RSA,
@@ -32,7 +31,6 @@ from breakglass.codec.sshwire import (
     fingerprint,
     malformed,
     open_key,
-    strict_base64,
     string,
     uint32,
 )
@@ -47,9 +45,7 @@ USER_PRESENT: Final = 0x01
 USER_VERIFIED: Final = 0x04
 
 _WHAT = "signature"
-_BEGIN, _END = "-----BEGIN SSH SIGNATURE-----\n", "\n-----END SSH SIGNATURE-----"
-_COLUMNS = 70  # as ssh-keygen writes
-_LINES = re.compile(r"[A-Za-z0-9+/=]{1,76}(?:\n[A-Za-z0-9+/=]{1,76})*")
+_LABEL = "SSH SIGNATURE"
 _HASHES: dict[str, Callable[[bytes], bytes]] = {
     "sha256": lambda message: sha256(message).digest(),
     "sha512": lambda message: sha512(message).digest(),
@@ -99,9 +95,9 @@ class Verified:
 def parse(armored: str) -> SshSig:
     """Raises `Malformed` unless every length is exact, nothing is left over and the key is of a supported type.
 
-    Line ends may all be CRLF, as web forms send them, and the last one may be missing, as shells cut it off.
+    Of the armour's lines, see `codec.armor`.
     """
-    read = Reader(_unarmored(armored), _WHAT)
+    read = Reader(armors.read(_LABEL, armored, _WHAT, longest=ARMOR_MAX), _WHAT)
     if read.take(len(MAGIC)) != MAGIC:
         raise malformed(_WHAT, "is not an SSH signature")
     if read.uint32() != VERSION:
@@ -148,8 +144,7 @@ def armor(sig: SshSig) -> str:
     if sig.sk_flags is not None and sig.sk_counter is not None:
         inner += bytes([sig.sk_flags]) + uint32(sig.sk_counter)
     parts = (sig.key_blob, sig.namespace.encode(), sig.reserved, sig.hash_algorithm.encode(), inner)
-    text = b64encode(MAGIC + uint32(VERSION) + b"".join(map(string, parts))).decode()
-    return _BEGIN + "\n".join(text[at : at + _COLUMNS] for at in range(0, len(text), _COLUMNS)) + _END + "\n"
+    return armors.write(_LABEL, MAGIC + uint32(VERSION) + b"".join(map(string, parts)))
 
 
 def verify(armored: str, message: bytes, *, namespace: str) -> Verified:
@@ -192,17 +187,6 @@ def sign_ed25519(private_key: Ed25519PrivateKey, message: bytes, namespace: str)
             signature=private_key.sign(signed_bytes(message, namespace=namespace)),
         )
     )
-
-
-def _unarmored(armored: str) -> bytes:
-    if len(armored) > ARMOR_MAX:
-        raise malformed(_WHAT, f"is longer than {ARMOR_MAX} characters")
-    if armored.count("\r\n") == armored.count("\n"):
-        armored = armored.replace("\r\n", "\n")
-    body = armored.removesuffix("\n").removeprefix(_BEGIN).removesuffix(_END)
-    if _BEGIN + body + _END != armored.removesuffix("\n") or not _LINES.fullmatch(body):
-        raise malformed(_WHAT, "is not framed by `-----BEGIN SSH SIGNATURE-----` and `-----END SSH SIGNATURE-----`")
-    return strict_base64(body.replace("\n", ""), _WHAT)
 
 
 def _namespace(data: bytes) -> str:

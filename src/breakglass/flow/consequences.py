@@ -2,7 +2,7 @@
 
 alert   people are told            grant  the vault opens the grant
 ticket  the ticket gets a line     void   the vault forgets the grant
-rotate  the engine is woken
+rotate  the engine is woken        clock  the vault judges whether enough custodians confirm the time
 """
 
 CONSEQUENCES: dict[str, tuple[str, ...]] = {
@@ -19,6 +19,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "grant.expired": ("void", "alert", "ticket"),
     "secret.release": ("alert", "ticket"),
     "session.started": ("alert", "ticket"),
+    "session.alarm": ("alert", "ticket"),
     "session.ended": ("alert", "ticket"),
     "recording.truncated": ("alert",),
     "rotation.done": ("alert", "ticket"),
@@ -31,6 +32,10 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "roster.proposed": ("alert",),
     "roster.adopted": ("alert",),
     "credential.stored": ("alert",),
+    "clock.went_back": ("alert",),
+    "clock.signed": ("clock", "alert"),
+    "clock.refused": ("alert",),
+    "clock.confirmed": ("alert",),
     "duty.dead": ("alert",),
     "vault.tampered": ("alert",),
 }

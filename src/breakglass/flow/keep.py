@@ -9,6 +9,7 @@ from breakglass.identity.access import permit
 from breakglass.model import recording as recordings
 from breakglass.model import rotation as rotations
 from breakglass.model import session as sessions
+from breakglass.model.change import Fact
 from breakglass.model.ids import RecordingId, SessionId
 from breakglass.model.recording import Recording
 from breakglass.model.rotation import Rotation
@@ -48,6 +49,12 @@ def session_over(
     if found.state is recordings.State.OPEN:
         work.apply(recordings.finished(found, state, chunks=chunks, head=head, size=size))
     return ended(work, session, why)
+
+
+def session_alarm(work: Work, session: SessionId, account: str, code: str, why: str) -> None:
+    """On the way to its target, evidence did not fit together (another host key): nothing was let through."""
+    permit(work.actor, "run", session)
+    work.note(Fact("session.alarm", session, {"account": account, "code": code, "why": why}))
 
 
 def free_leases(work: Work) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from breakglass.audit import heads
-from breakglass.codec import sshsig
-from breakglass.errors import Expired, Refused
+from breakglass.errors import Expired
 from breakglass.model.people import Actor
 from breakglass.storage import offers
 from breakglass.storage.work import Read, Work
 from breakglass.trust.chain import Chain
-from breakglass.trust.signature import verify
-from breakglass.trust.statement import NAMESPACE, Kind, Signed, Statement
+from breakglass.trust.signature import is_for, verify
+from breakglass.trust.statement import Kind, Signed, Statement
 
 SHORT = timedelta(minutes=15)
 """For statements whose effect is at once (replay)."""
@@ -59,7 +58,7 @@ def find_signed(look: Read, actor: Actor, kind: Kind, subject: str, signature: s
             about=subject,
         )
     for one in texts[1:]:
-        if _fits(one, signature):
+        if is_for(one, signature):
             return Signed(one, signature)
     return Signed(texts[0], signature)
 
@@ -71,11 +70,3 @@ def checked(work: Work, chain: Chain, signed: Signed, kind: Kind, subject: str) 
     statement = verify(signed, chain.head, kind=kind, subject=subject, now=work.now, known=chain.hashes)
     heads.must_fit(work, statement)
     return statement
-
-
-def _fits(text: str, signature: str) -> bool:
-    try:
-        sshsig.verify(signature, text.encode(), namespace=NAMESPACE)
-    except Refused:
-        return False
-    return True

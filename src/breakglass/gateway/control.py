@@ -36,6 +36,7 @@ async def obey(sessions: Sessions, bell: asyncio.Event) -> None:
             for session in waiting:
                 if live := sessions.live.get(session.id):
                     live.order.end(session.why)
+            await sessions.put_down()
         except (BreakglassError, TimeoutError, OSError) as error:
             _log.warning("can't look for orders: %s", error)
         except Exception:

@@ -15,7 +15,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from breakglass.codec.lines import clean
 from breakglass.config import Settings
 from breakglass.errors import Malformed, NotFound, WrongState
-from breakglass.flow import approve, ask, close, keep
+from breakglass.flow import approve, ask, clock, close, keep
 from breakglass.flow.estate import Estate
 from breakglass.gateway.desk import Caller
 from breakglass.model.ids import GrantId, RequestId, SessionId, checked
@@ -25,6 +25,7 @@ from breakglass.storage.work import Read, Step
 from breakglass.trust.roster import Roster
 from breakglass.trust.statement import Kind
 from breakglass.vault.client import VaultClient
+from breakglass.views import clock as clocks
 from breakglass.views import grants, overview, requests, sessions, words
 from breakglass.views import vault as vaults
 from breakglass.views.book import Book, connect_line
@@ -48,6 +49,9 @@ cancel REQUEST                                    withdraw your own request
 close [GRANT|REQUEST]                             end your access: the password changes
 sessions                                          who is where
 kill SESSION WHY…                                 cut a session and revoke its grant
+clock                                             does the server's clock stand right? (custodians: also
+clock statement                                   the text that confirms the time, and nothing else
+clock confirm < SIGNATURE                         to bring your signature)
 help
 To approve in one line:
   ssh gate statement REQUEST | ssh-keygen -Y sign -n breakglass -f KEY | ssh gate approve REQUEST
@@ -84,6 +88,7 @@ class Gate:
             "close": self._close,
             "sessions": self._sessions,
             "kill": self._kill,
+            "clock": self._clock,
             "help": self._help,
         }
 
@@ -100,7 +105,9 @@ class Gate:
     # -- looking ------------------------------------------------------------------------------------------------------
     async def _status(self, actor: Actor, rest: list[str], stdin: Stdin) -> str:
         vault = await asyncio.to_thread(vaults.of, self._around.vault, self._around.alarm())
-        return words.text(words.overview(await self._see(overview.overview, actor, vault=vault)))
+        return words.text(
+            words.overview(await self._see(overview.overview, actor, vault=vault, wall=self.store.clock.now()))
+        )
 
     async def _list(self, actor: Actor, rest: list[str], stdin: Stdin) -> str:
         return words.text(words.requests(await self._see(requests.listed, actor)))
@@ -162,13 +169,13 @@ class Gate:
 
     async def _approve(self, actor: Actor, rest: list[str], stdin: Stdin) -> str:
         id = RequestId(_one(rest, "req", "approve REQUEST < SIGNATURE"))
-        text, signature = _text_and_signature(await stdin(), id)
+        text, signature = _text_and_signature(await stdin(), f"statement {id}")
         await self._do(actor, approve.approve, self.estate.chain, id, signature, text)
         return await self._after(actor, id)
 
     async def _deny(self, actor: Actor, rest: list[str], stdin: Stdin) -> str:
         id = RequestId(_one(rest, "req", "deny REQUEST < SIGNATURE"))
-        text, signature = _text_and_signature(await stdin(), f"{id} deny")
+        text, signature = _text_and_signature(await stdin(), f"statement {id} deny")
         await self._do(actor, approve.deny, self.estate.chain, id, signature, text)
         return await self._after(actor, id)
 
@@ -201,6 +208,20 @@ class Gate:
             raise Malformed("Why?", what_to_do=f"Say it in one sentence: kill {id} WHY…", about=id)
         await self._do(actor, close.kill, id, why)
         return f"{id} is being cut, and its grant is revoked.\n"
+
+    # -- the clock -----------------------------------------------------------------------------------------------------
+    async def _clock(self, actor: Actor, rest: list[str], stdin: Stdin) -> str:
+        wall, vault = self.store.clock.now(), await asyncio.to_thread(vaults.of, self._around.vault, "")
+        if rest == ["statement"]:
+            offered = await self._do(actor, clock.offer, self.estate.chain, wall, frozen=vault.clock_frozen)
+            return offered.text()
+        if rest == ["confirm"]:
+            text, signature = _text_and_signature(await stdin(), "clock statement")
+            await self._do(actor, clock.sign, self.estate.chain, self.store.clock.now(), signature, text)
+            return "Your word about the time is taken. See what follows with: clock\n"
+        if rest:
+            raise Malformed(f"{rest[0][:40]!r} is neither statement nor confirm.", what_to_do="See them with: help")
+        return words.text(words.clock(await self._see(clocks.shown, wall=wall, vault=vault)))
 
     # -- with the house -----------------------------------------------------------------------------------------------
     @property
@@ -245,8 +266,8 @@ def _one(words: list[str], prefix: str, usage: str) -> str:
     return checked(prefix, words[0])
 
 
-def _text_and_signature(data: bytes, subject: str) -> tuple[str | None, str]:
-    """What came in: a signature, or a text and its signature."""
+def _text_and_signature(data: bytes, statement: str) -> tuple[str | None, str]:
+    """What came in: a signature, or a text and its signature. `statement`: the command that gives the text."""
     try:
         text, begin, rest = data.decode().partition(_BEGIN)
     except UnicodeDecodeError:
@@ -254,6 +275,6 @@ def _text_and_signature(data: bytes, subject: str) -> tuple[str | None, str]:
     if not begin:
         raise Malformed(
             "No signature came in.",
-            what_to_do=f"ssh gate statement {subject} | ssh-keygen -Y sign -n breakglass -f KEY | ssh gate …",
+            what_to_do=f"ssh gate {statement} | ssh-keygen -Y sign -n breakglass -f KEY | ssh gate …",
         )
     return (text or None), begin + rest

@@ -42,15 +42,26 @@ _log = logging.getLogger(__name__)
 class _Stream:
     sealer: Sealer
     file: int
+    written: Head
+    """How far whole chunks reach in the file."""
     dirty: bool = False
 
     def write(self, *, last: str | None, at_us: int) -> None:
         while (chunk := self.sealer.chunk()) is not None:
-            _append(self.file, chunk)
-            self.dirty = True
+            self._append(chunk)
         if last is not None:
-            _append(self.file, self.sealer.end(at_us, last))
-            self.dirty = True
+            self._append(self.sealer.end(at_us, last))
+
+    def _append(self, chunk: bytes) -> None:
+        self.dirty = True
+        _append(self.file, chunk)
+        self.written = self.sealer.head
+
+    def give_up(self) -> Head:
+        """It can't be written any more: cut what was half written, so that it ends where the log will say."""
+        os.ftruncate(self.file, self.written.bytes)
+        os.fdatasync(self.file)
+        return self.written
 
     def sync(self) -> None:
         if self.dirty:
@@ -122,7 +133,7 @@ class SessionRecorder:
                 self._synced = monotonic()
                 for stream in self._streams.values():
                     stream.sync()
-                self._durable = self._streams["screen"].sealer.head
+                self._durable = self._streams["screen"].written
         except (OSError, ValueError) as error:
             self._fail(error)
         if taken:
@@ -135,6 +146,11 @@ class SessionRecorder:
     def _fail(self, error: Exception) -> None:
         _log.error("a recording can't be written: %s", error)
         words = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "unexpected data"
+        for name, stream in self._streams.items():
+            with contextlib.suppress(OSError):
+                reached = stream.give_up()
+                if name == "screen":
+                    self._durable = reached
         self.fault = Unavailable(
             f"The recording can't be written: {words}.", what_to_do="Make room on the gateway's disk."
         )
@@ -216,7 +232,7 @@ class Recorders:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         file = os.open(self.path(id, stream), flags, 0o600)
         _append(file, sealer.header)
-        return _Stream(sealer, file, dirty=True)
+        return _Stream(sealer, file, sealer.head, dirty=True)
 
     def _write_forever(self) -> None:
         while not self._stopping:

@@ -17,7 +17,7 @@ import asyncssh
 
 from breakglass import faults
 from breakglass.codec import instant
-from breakglass.errors import BreakglassError, Forbidden, Refused, Unavailable
+from breakglass.errors import BreakglassError, Forbidden, Refused, Tampered, Unavailable
 from breakglass.flow import connect, keep
 from breakglass.flow.connect import Begun
 from breakglass.flow.estate import Estate
@@ -64,6 +64,8 @@ class Sessions:
         self.store, self.estate, self.releases, self.dial = store, estate, releases, dial
         self.recorders, self.node, self._gate = recorders, node, gate
         self.live: dict[SessionId, Live] = {}
+        self._ends: list[tuple[SessionId, RecordingId, recordings.State, int, str, int, str]] = []
+        """Ends that the database has not taken yet."""
 
     def who(self, login: str, key: asyncssh.SSHKey, from_address: str) -> Caller | None:
         fingerprint = key.get_fingerprint()
@@ -96,6 +98,8 @@ class Sessions:
             )
         actor = roster.actor(caller.login, caller.key, self.store.now())
         await until_open(self.store, self.estate, actor, wanted, held)
+        if await self.store.read(connect.has_live_grant, actor.id, wanted.id):  # whoever has none is refused below
+            await self.releases.must_be_open()
         session = SessionId(keep.new_id("ses"))
         recording = RecordingId(keep.new_id("rec"))
         why = "it could not be opened"
@@ -134,6 +138,8 @@ class Sessions:
                 upstream.abort()
         except BreakglassError as error:
             why = (order and order.reason) or error.message
+            if isinstance(error, Tampered):
+                await self._alarm(session, wanted, error)
             raise
         except asyncio.CancelledError:
             why = (order and order.reason) or "its person left"
@@ -201,10 +207,15 @@ class Sessions:
                         SYSTEM, keep.recording_reached, recording, head.seq, head.hash.hex(), head.bytes
                     )
 
+    async def _alarm(self, session: SessionId, account: Account, error: Tampered) -> None:
+        """Evidence does not fit together: people hear of it at once. What can't be written does not hide the error."""
+        with contextlib.suppress(BreakglassError):
+            await self.store.run(SYSTEM, keep.session_alarm, session, account.id, error.code, error.message)
+
     async def _end(
         self, session: SessionId, recording: RecordingId, recorder: SessionRecorder | None, why: str
     ) -> None:
-        """Put the end down, however it came. A database that does not take it now is told again at the node's start."""
+        """Put the end down, however it came. A database that does not take it now is told again (`put_down`)."""
         state, head = recordings.State.TRUNCATED, (0, "", 0)
         if recorder is not None:
             try:
@@ -213,7 +224,16 @@ class Sessions:
             except Unavailable:
                 reached = recorder.head()
                 head = (reached.seq, reached.hash.hex(), reached.bytes)
+        self._ends.append((session, recording, state, *head, why))
         try:
-            await self.store.run(SYSTEM, keep.session_over, session, recording, state, *head, why)
+            await self.put_down()
         except BreakglassError as error:
-            _log.error("session %s: its end could not be written: %s", session, error)
+            _log.error("session %s: its end can't be written yet: %s", session, error)
+
+    async def put_down(self) -> None:
+        """Write the ends that wait: a disk that was full has room again. Raises `Unavailable` while it has none."""
+        while self._ends:
+            end = self._ends[0]
+            await self.store.run(SYSTEM, keep.session_over, *end)
+            if end in self._ends:  # somebody else may have been faster; twice is fine
+                self._ends.remove(end)

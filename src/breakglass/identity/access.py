@@ -17,6 +17,7 @@ MAY: dict[str, frozenset[Role]] = {
     "store": frozenset({Role.CUSTODIAN}),
     "rotate": frozenset({Role.CUSTODIAN, Role.SYSTEM}),
     "unseal": frozenset({Role.CUSTODIAN}),
+    "clock": frozenset({Role.CUSTODIAN}),
     "propose": frozenset({Role.ADMINISTRATOR, Role.CUSTODIAN}),
     "replay": frozenset({Role.AUDITOR}),
     "review": frozenset({Role.AUDITOR}),

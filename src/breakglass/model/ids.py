@@ -43,6 +43,11 @@ KINDS = {
 _SHAPE = re.compile(r"([a-z]{3})_[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 
+def grant_of(request: RequestId) -> GrantId:
+    """The one grant that a request can lead to, whichever vault gives it: `grt_1f09…` for `req_1f09…`."""
+    return GrantId(f"grt_{checked('req', request).partition('_')[2]}")
+
+
 def checked(prefix: str, text: str) -> str:
     """Returns `text` when it is an identifier of that kind; raises `Malformed` otherwise."""
     found = _SHAPE.fullmatch(text) if len(text) <= 48 else None

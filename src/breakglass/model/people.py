@@ -25,16 +25,38 @@ PERSONAL = frozenset(Role) - {Role.SYSTEM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passkey:
+    """Where a passkey's signature counts: which credential it is, and on whose pages it may be asked."""
+
+    credential: str
+    """Base64url, as browsers name it."""
+    rp: str
+    """The domain that it was made for."""
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A public key that speaks for a person; `public` is OpenSSH's form without a comment."""
+    """A public key that speaks for a person: an SSH key, or a passkey."""
 
     fingerprint: str
     public: str
+    """OpenSSH's form without a comment; a passkey's COSE key in base64url."""
     label: str
     approves_from: datetime
     """A new key signs nobody in to a quorum before this instant (trust.md: 72 hours, unless approvers
     countersigned).
     """
+    passkey: Passkey | None = None
+    """None for an SSH key. A passkey opens no SSH door, and an SSH key signs on no page."""
+
+    def was(self, before: "Key") -> bool:
+        """Whether whatever counts by this key counted by `before` too: the same key, on no more pages."""
+        if self.passkey is None or before.passkey is None:
+            return (self.fingerprint, self.passkey) == (before.fingerprint, before.passkey)
+        now, then = self.passkey, before.passkey
+        same = (self.fingerprint, now.credential, now.rp) == (before.fingerprint, then.credential, then.rp)
+        return same and set(now.origins) <= set(then.origins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,12 @@ def cancel(request: AccessRequest, *, by: UserId, now: datetime) -> Change[Acces
     return Change(replace(request, state=State.CANCELLED), (Fact("request.cancelled", request.id),))
 
 
+def undo(request: AccessRequest, *, why: str) -> Change[AccessRequest]:
+    """It was asked for at an instant that never was: its deadline means nothing."""
+    fact = Fact("request.expired", request.id, {"why": why})
+    return Change(replace(request, state=State.EXPIRED), (fact,))
+
+
 def expire(request: AccessRequest, *, now: datetime) -> Change[AccessRequest]:
     """What the sweeper does at the deadline; until then `must_be_open` has refused every use already."""
     if request.state is not State.PENDING or now < request.decide_by:

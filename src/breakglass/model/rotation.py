@@ -197,6 +197,14 @@ def wake(rotation: Rotation, *, now: datetime) -> Change[Rotation]:
     return Change(replace(rotation, next_at=min(now, rotation.next_at)), (fact,))
 
 
+def not_later(rotation: Rotation, *, now: datetime, lease_until: datetime) -> Change[Rotation]:
+    """The time was set back to `now`: a lease lasts until `lease_until` at most, and nothing else is waited for."""
+    leased = rotation.leased_until and min(rotation.leased_until, lease_until)
+    guessed = rotation.guessed_at and min(rotation.guessed_at, now)
+    value = replace(rotation, next_at=min(rotation.next_at, now), leased_until=leased, guessed_at=guessed)
+    return Change(value, (Fact("rotation.woken", rotation.id, {"account": rotation.account}),))
+
+
 def freed(rotation: Rotation) -> Change[Rotation]:
     """Its node died and is back."""
     fact = Fact("rotation.freed", rotation.id, {"account": rotation.account, "holder": rotation.holder})

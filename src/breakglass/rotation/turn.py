@@ -29,6 +29,7 @@ from breakglass.rotation.hold import SO_THAT_IT_DOES_NOT_LOCK, Hold, Over, pause
 from breakglass.rotation.keeper import Keeper, Minted
 from breakglass.storage.store import Store
 from breakglass.vault.asking import Purpose
+from breakglass.vault.clock import ClockWentBack
 
 SENDS = 2
 """Times that a turn sends the candidate; after that it pauses."""
@@ -70,8 +71,8 @@ class Turn(Hold):
             pass
         except TakenOver:
             _log.warning("rotation %s was taken over", self.held.id)
-        except Sealed as sealed:
-            await self.mark(rotate.give_back, self.store.now() + WAIT, sealed.message)
+        except (Sealed, ClockWentBack) as waits:
+            await self.mark(rotate.give_back, self.store.now() + WAIT, waits.message)
         except BreakglassError as error:
             await self.put_off(error.message, error.code)
         except Exception as error:
@@ -216,7 +217,7 @@ class Turn(Hold):
             try:
                 async with self.open(Purpose.ROTATION, [await self.candidate()]) as (new,):
                     await self._end_remains(new)
-            except (Sealed, TakenOver):
+            except (Sealed, ClockWentBack, TakenOver):
                 raise
             except BreakglassError as error:
                 self._remains = f"not looked at: {error.message}"

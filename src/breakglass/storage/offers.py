@@ -17,6 +17,11 @@ def put(work: Work, *, person: str, kind: str, subject: str, text: str, until: d
     work.conn.execute(insert(offer), row)
 
 
+def not_later(work: Work, until: datetime) -> None:
+    """Forget what would be on offer for longer than `until`: it was drawn up while the clock stood wrong."""
+    work.conn.execute(delete(offer).where(offer.c.until > until))
+
+
 def texts(look: Read, *, person: str, kind: str, subject: str) -> list[str]:
     """The texts on offer, newest first."""
     o = offer.c

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from breakglass import faults
-from breakglass.errors import BreakglassError, NotFound, Sealed
+from breakglass.errors import BreakglassError, NotFound
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
 from breakglass.storage.books import entry, outbox
@@ -27,6 +27,8 @@ LEASE = timedelta(seconds=60)
 TRIES = 12
 LONGEST_PAUSE = timedelta(minutes=5)
 LOOK_EVERY = 0.5
+WAITS = frozenset({"sealed", "clock_went_back", "roster_not_loaded"})
+"""Problems that only custodians or the vault's next moment solve: waiting for them is no failure of the duty."""
 _log = logging.getLogger(__name__)
 o = outbox.c
 
@@ -81,6 +83,13 @@ def free(work: Work) -> None:
     work.conn.execute(update(outbox).where(o.dead == 0, o.holder == work.node), {"due_at": work.now, "holder": ""})
 
 
+def not_later(work: Work, now: datetime) -> None:
+    """The time was set back to `now`: what is leased stays so for one lease, and nothing else waits any longer."""
+    late = (o.dead == 0) & (o.due_at > now)
+    work.conn.execute(update(outbox).where(late, o.holder == ""), {"due_at": now})
+    work.conn.execute(update(outbox).where(late, o.due_at > now + LEASE), {"due_at": now + LEASE})
+
+
 def due(look: Read) -> bool:
     return look.conn.execute(select(o.id).where(o.dead == 0, o.due_at <= look.now).limit(1)).first() is not None
 
@@ -89,7 +98,7 @@ def settle(work: Work, done: Sequence[Duty], failed: Sequence[Duty]) -> None:
     if done:
         work.conn.execute(delete(outbox).where(o.id.in_([d.id for d in done])))
     for duty in failed:
-        waiting = duty.problem == Sealed.code  # custodians may take hours: that is no failure of the duty
+        waiting = duty.problem in WAITS
         tries = duty.tries + (not waiting)
         dead = tries >= TRIES
         pause = timedelta(seconds=1) if waiting else min(LONGEST_PAUSE, timedelta(seconds=2**duty.tries))

@@ -28,5 +28,10 @@ def find(look: Read, token: str) -> tuple[str, str] | None:
     return None if row is None else (row.login, row.key)
 
 
+def not_later(work: Work, until: datetime) -> None:
+    """Forget tokens that would last longer than `until`: they were given out while the clock stood wrong."""
+    work.conn.execute(delete(sign_in).where(sign_in.c.until > until))
+
+
 def drop(work: Work, token: str) -> None:
     work.conn.execute(delete(sign_in).where(sign_in.c.token_hash == _hash(token)))

@@ -8,6 +8,9 @@
 Steps that queue up share a transaction, each in its savepoint, and one signature and one fsync between them. State,
 facts and duties are durable together or not at all. A caller who is cancelled does not stop the writer, and their
 step may still happen: whoever must know later supplies the ids.
+
+Nodes on one database take turns: a batch begins with the lock on the log's head row, as BEGIN IMMEDIATE does on SQLite.
+So a step sees all that was committed before it, on whichever node, and nothing else is written while it decides.
 """
 
 import logging
@@ -22,14 +25,15 @@ from time import monotonic
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from breakglass import faults
 from breakglass.errors import BreakglassError, Refused, Unavailable
 from breakglass.model.change import Fact
 from breakglass.model.people import Actor
 from breakglass.storage.books import outbox
-from breakglass.storage.engine import READERS, open_engine
+from breakglass.storage.engine import READERS, open_engine, snapshot, words
 from breakglass.storage.work import Consequences, Ledger, Read, Stamped, Step, Work
 
 P = ParamSpec("P")
@@ -73,6 +77,8 @@ class _Job:
 class Store:
     def __init__(self, url: str, ledger: Ledger, consequences: Consequences, clock: Clock, node: str = "") -> None:
         self.engine, self.ledger, self.consequences, self.clock = open_engine(url), ledger, consequences, clock
+        self.shared = self.engine.dialect.name != "sqlite"
+        """Other nodes may write to the same database."""
         self.node = node
         """Whose leases are taken here: after a crash the same node need not wait for their end."""
         self.after_commit: list[Callable[[], None]] = []
@@ -108,11 +114,21 @@ class Store:
         return await wrap_future(self._readers.submit(lambda: self.look(query, *args, **kwargs)))
 
     def look(self, query: Callable[Concatenate[Read, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with self.engine.connect().execution_options(reading=True) as conn:
-            return query(Read(conn, self.now()), *args, **kwargs)
+        """The same, on the caller's thread. Raises what `query` raises, and `Unavailable`."""
+        try:
+            with snapshot(self.engine) as conn:
+                if self.shared:
+                    self.ledger.follow(conn)
+                return query(Read(conn, self.now()), *args, **kwargs)
+        except (OperationalError, PoolTimeout) as error:
+            raise Unavailable(
+                f"The database does not answer: {words(error)}",
+                what_to_do="Try again in a moment; if it lasts, look at the database server.",
+            ) from None
 
     def now(self) -> datetime:
-        """Never before the log's last entry: turning the clock back lengthens no deadline."""
+        """Never before the log's last entry: turning the clock back lengthens no deadline. While the clock is behind,
+        time stands still here; custodians settle that (flow.clock)."""
         return max(self.clock.now(), self.ledger.latest())
 
     def _write_forever(self) -> None:
@@ -130,11 +146,14 @@ class Store:
     def _batch(self, jobs: Sequence[_Job]) -> None:
         try:
             with self.engine.begin() as conn:
+                self.ledger.lock(conn)
                 now = self.now()
                 stamped: list[Stamped] = []
                 for job in jobs:
                     job.stamped = self._one(conn, job, now)
                     stamped += job.stamped
+                    if job.stamped and job.stamped[-1].at < now:  # custodians set the time back: `Work.set_time`
+                        now = job.stamped[-1].at
                 size = self.ledger.append(conn, stamped) if stamped else 0
                 duties = [
                     {
@@ -181,6 +200,7 @@ class Store:
         except Exception as error:
             if work.saved:
                 conn.exec_driver_sql("ROLLBACK TO SAVEPOINT step")
+                conn.exec_driver_sql("RELEASE SAVEPOINT step")
             job.error = _not_written(error) if isinstance(error, DBAPIError) else error
             if not isinstance(error, Refused):
                 if not isinstance(error, BreakglassError):
@@ -191,9 +211,11 @@ class Store:
 
 def _not_written(error: Exception) -> Unavailable:
     """The words for a person; the statement and its values stay in neither."""
-    words = str(getattr(error, "orig", "") or type(error).__name__)[:200]
-    full = "full" in words.lower() or "no space" in words.lower()
+    if isinstance(error, Unavailable):
+        return error
+    said = words(error)
+    full = "full" in said.lower() or "no space" in said.lower()
     return Unavailable(
-        f"The database did not take it: {words}",
+        f"The database did not take it: {said}",
         what_to_do="Make room on the server's disk, then try again." if full else "Try again; see the server's log.",
     )

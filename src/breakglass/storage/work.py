@@ -34,6 +34,14 @@ class Stamped:
 class Ledger(Protocol):
     """What the writer needs of the audit log."""
 
+    def lock(self, conn: Connection) -> None:
+        """Wait for this writer's turn, and take in what other nodes appended: first in each write transaction."""
+        ...
+
+    def follow(self, conn: Connection) -> None:
+        """Take in, from a reader's snapshot, what other nodes appended."""
+        ...
+
     def append(self, conn: Connection, stamped: Sequence[Stamped]) -> int: ...
     def latest(self) -> datetime: ...
     def committed(self, size: int) -> None: ...
@@ -105,6 +113,13 @@ class Work(Read):
     def note(self, *facts: Fact) -> None:
         """Note what happened where no record changes: a sign-in, a release, a recording's head."""
         self.stamped += [Stamped(fact, self.actor.id, self.now) for fact in facts]
+
+    def set_time(self, now: datetime, fact: Fact) -> None:
+        """Go on from another instant, which may lie before the log's last one: `fact` says so, and is the first of it.
+
+        Nothing else makes the log's instants go back. Whoever calls this has the custodians' word (flow.clock)."""
+        self.now = now
+        self.note(fact)
 
     def new_id(self, prefix: str) -> str:
         return f"{prefix}_{secrets.token_hex(10)}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from breakglass.errors import NotEntitled, Refused, Tampered
-from breakglass.model.people import Role
+from breakglass.model.people import Key, Role
 from breakglass.model.policy import in_words, missing
 from breakglass.trust.roster import Roster, parse
 from breakglass.trust.signature import verify
@@ -115,6 +115,13 @@ def extend(chain: Chain | None, pin: str, versions: Sequence[Version]) -> Chain:
     return chain
 
 
+def old_key(before: Roster, person: str, key: Key) -> Key | None:
+    """This person's key in the version before; None when it is new to them."""
+    then = before.people.get(person)
+    old = then.key(key.fingerprint) if then else None
+    return old if old is not None and key.was(old) else None
+
+
 def _place(roster: Roster) -> tuple[str, str]:
     return roster.deployment, roster.origin
 
@@ -142,12 +149,15 @@ def _signers(version: Version, after: Roster, before: Roster, known: Mapping[int
 
 
 def _new_keys_wait(before: Roster, after: Roster) -> None:
-    """A key is new also in other hands; and one that still waits waits on, whatever the next version says."""
-    old = {(person.id, key.fingerprint): key.approves_from for person in before.people.values() for key in person.keys}
+    """A key is new also in other hands, and a passkey on other pages; and one that still waits waits on, whatever the
+    next version says.
+    """
     for person in after.people.values():
         for key in person.keys:
             waits_until = after.issued_at + NEW_KEY_WAITS
-            if key.approves_from < min(waits_until, old.get((person.id, key.fingerprint), waits_until)):
+            if (old := old_key(before, person.id, key)) is not None:
+                waits_until = min(waits_until, old.approves_from)
+            if key.approves_from < waits_until:
                 raise NotEntitled(
                     f"The new key {key.label!r} of {person.name} would approve before 72 hours are over.",
                     what_to_do=f"Set approves_from 72 hours ahead, or have {COUNTERSIGNERS} approvers sign it too.",

@@ -10,13 +10,11 @@ from typing import Any
 
 from breakglass.codec import canonical, instant, sshwire
 from breakglass.errors import Malformed
-from breakglass.trust.chain import NEW_KEY_WAITS
+from breakglass.trust import reading
+from breakglass.trust.chain import NEW_KEY_WAITS, old_key
 from breakglass.trust.roster import Roster
 
 ESTATE = ("changes", "groups", "people", "domains", "targets", "accounts", "conditions", "policies")
-
-_Known = Mapping[tuple[str, str], datetime]
-"""(person, fingerprint) -> from when on that key approves."""
 
 
 def founding(
@@ -24,7 +22,7 @@ def founding(
 ) -> bytes:
     """The document of version 0."""
     head = {"version": 0, "previous": "", "deployment": deployment, "origin": origin, "keys": dict(keys)}
-    return _document(estate, head, at, known={}, wait=False)
+    return _document(estate, head, at, before=None)
 
 
 def following(estate: Mapping[str, Any], before: Roster, *, at: datetime) -> bytes:
@@ -37,8 +35,7 @@ def following(estate: Mapping[str, Any], before: Roster, *, at: datetime) -> byt
         "origin": before.origin,
         "keys": keys,
     }
-    known = {(str(one.id), key.fingerprint): key.approves_from for one in before.people.values() for key in one.keys}
-    return _document(estate, head, at, known=known, wait=True)
+    return _document(estate, head, at, before=before)
 
 
 def estate_of(document: bytes) -> dict[str, Any]:
@@ -47,32 +44,36 @@ def estate_of(document: bytes) -> dict[str, Any]:
     return {name: top[name] for name in ESTATE}
 
 
-def _document(estate: Mapping[str, Any], head: Mapping[str, Any], at: datetime, *, known: _Known, wait: bool) -> bytes:
+def _document(estate: Mapping[str, Any], head: Mapping[str, Any], at: datetime, *, before: Roster | None) -> bytes:
     unknown = set(estate) - set(ESTATE)
     if unknown or not set(ESTATE) <= set(estate):
         wrong = min(unknown or set(ESTATE) - set(estate))
         raise Malformed(
             f"The estate's part {wrong!r} is missing or not known.", what_to_do=f"It has: {', '.join(ESTATE)}."
         )
-    people = {id: _person(id, one, at, known, wait) for id, one in _objects(estate["people"], "people")}
+    people = {id: _person(id, one, at, before) for id, one in _objects(estate["people"], "people")}
     body = {name: estate[name] for name in ESTATE}
     return canonical.write(
         {"format": "breakglass-roster-v1", "issued_at": instant.write(at), **head, **body, "people": people}
     )
 
 
-def _person(id: str, one: Mapping[str, Any], at: datetime, known: _Known, wait: bool) -> dict[str, Any]:
+def _person(id: str, one: Mapping[str, Any], at: datetime, before: Roster | None) -> dict[str, Any]:
     keys = []
     if not isinstance(one.get("keys", []), list):
         raise Malformed(
             f"people.{id}.keys must be a list.", what_to_do="Give each key as `- public: ssh-ed25519 AAAA…`."
         )
-    for key in one.get("keys", []):
+    for n, key in enumerate(one.get("keys", [])):
         if not isinstance(key, dict) or not isinstance(key.get("public"), str):
             raise Malformed("A key has no `public` line.", what_to_do="Give each key as `public: ssh-ed25519 AAAA…`.")
-        line = sshwire.canonical_line(key["public"])
-        default = known.get((id, sshwire.fingerprint(sshwire.key_blob(line))), at + NEW_KEY_WAITS if wait else at)
-        keys.append({"label": "key", "approves_from": instant.write(default), **key, "public": line})
+        filled = {"label": "key", "approves_from": instant.write(at), **key}
+        if key.get("kind", "ssh") == "ssh":
+            filled["public"] = sshwire.canonical_line(key["public"])
+        if "approves_from" not in key and before is not None:
+            old = old_key(before, id, reading.key(reading.Obj(filled, f"people.{id}.keys[{n}]")))
+            filled["approves_from"] = instant.write(old.approves_from if old else at + NEW_KEY_WAITS)
+        keys.append(filled)
     return {**one, "keys": keys}
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from breakglass.codec import canonical, instant, lines, sshwire
+from breakglass.codec import base64url, canonical, cose, instant, lines, origin, sshwire, webauthn
 from breakglass.errors import Malformed
 from breakglass.model.condition import Condition
 from breakglass.model.ids import UserId, checked
-from breakglass.model.people import PERSONAL, Key, Person, Role
+from breakglass.model.people import PERSONAL, Key, Passkey, Person, Role
 from breakglass.model.policy import Part, Permission, Policy, Quorum, RecordingMode
 from breakglass.model.target import (
     Account,
@@ -27,6 +27,7 @@ from breakglass.model.target import (
     TargetId,
 )
 
+ORIGINS_MAX = 8
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 
 
@@ -55,6 +56,15 @@ class Obj:
                 what_to_do="Correct the document there.",
             )
         return value
+
+    def ssh_key(self, name: str, *, longest: int) -> bytes:
+        """A public key as OpenSSH writes it in a `.pub` file: its blob."""
+        try:
+            return sshwire.key_blob(self.text(name, longest=longest))
+        except Malformed as wrong:
+            if wrong.message.startswith(self.path):
+                raise
+            raise Malformed(f"{self.path}.{name}: {wrong.message}", what_to_do=wrong.what_to_do) from None
 
     def prose(self, name: str, *, longest: int) -> str:
         """Text of several lines."""
@@ -178,7 +188,7 @@ def targets(obj: Obj, domains: Mapping[str, Domain]) -> Mapping[str, Target]:
             protocol=Protocol(one.one_of("protocol", tuple(Protocol), "ssh")),
             host=one.text("host", longest=253),
             port=one.number("port", least=1, most=65535),
-            host_key=sshwire.canonical_line(one.text("host_key", longest=2000)),
+            host_key=sshwire.line(one.ssh_key("host_key", longest=2000)),
             connector=one.text("connector", "", empty=True),
         )
         found[id] = Target(
@@ -238,7 +248,7 @@ def conditions(obj: Obj) -> Mapping[str, Condition]:
 def people(obj: Obj, groups: frozenset[str]) -> Mapping[str, Person]:
     found: dict[str, Person] = {}
     for id, one in obj.members("usr"):
-        keys = tuple(_key(key) for key in one.objects("keys"))
+        keys = tuple(key(each) for each in one.objects("keys"))
         expires = one.text("expires_at", "", empty=True)
         found[id] = Person(
             id=UserId(id),
@@ -252,20 +262,52 @@ def people(obj: Obj, groups: frozenset[str]) -> Mapping[str, Person]:
         )
         one.done()
     _once("login", [person.login for person in found.values()])
-    _once("key", [key.fingerprint for person in found.values() for key in person.keys])
+    every = [one for person in found.values() for one in person.keys]
+    _once("key", [one.fingerprint for one in every])
+    _once("credential", [one.passkey.credential for one in every if one.passkey])
     return found
 
 
-def _key(one: Obj) -> Key:
-    public = sshwire.canonical_line(one.text("public", longest=4000))
-    key = Key(
-        fingerprint=sshwire.fingerprint(sshwire.key_blob(public)),
+def key(one: Obj) -> Key:
+    """A person's key, of either kind."""
+    passkey = None
+    if one.one_of("kind", ("ssh", "passkey"), "ssh") == "ssh":
+        blob = one.ssh_key("public", longest=4000)
+        public = sshwire.line(blob)
+    else:
+        public = one.text("public", longest=4000)
+        # Canonical COSE begins with 0xA4 or 0xA5, an SSH key's blob with 0x00: no two keys of different kinds have one
+        # fingerprint, as long as SHA-256 holds.
+        blob = base64url.read(public, f"{one.path}.public")
+        cose.read(blob)
+        passkey = _passkey(one)
+    found = Key(
+        fingerprint=sshwire.fingerprint(blob),
         public=public,
         label=one.text("label", longest=80),
         approves_from=one.instant("approves_from"),
+        passkey=passkey,
     )
     one.done()
-    return key
+    return found
+
+
+def _passkey(one: Obj) -> Passkey:
+    credential, rp = one.text("credential", longest=1400), one.text("rp", longest=253)
+    if len(base64url.read(credential, f"{one.path}.credential")) not in webauthn.CREDENTIAL_BYTES:
+        raise Malformed(
+            f"{one.path}.credential is too short or too long.", what_to_do="Give the id that the browser named."
+        )
+    origin.must_be_domain(rp)
+    origins = one.take("origins", list)
+    if not 0 < len(origins) <= ORIGINS_MAX or not all(isinstance(each, str) for each in origins):
+        raise Malformed(
+            f"{one.path}.origins must be 1 to {ORIGINS_MAX} texts.", what_to_do=f"Give them as `https://{rp[:60]}`."
+        )
+    for each in origins:
+        origin.must_be_origin(each, rp)
+    _once("origin", origins)
+    return Passkey(credential=credential, rp=rp, origins=tuple(origins))
 
 
 def _once(what: str, names: list[str]) -> None:

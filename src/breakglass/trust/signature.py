@@ -1,5 +1,8 @@
 """Is this statement what its person signed? One answer for steps, for the vault and for the verifier.
 
+    SSHSIG                the key that signed must be the one on the line `key`
+    WebAuthn assertion    the roster's key, credential, domain and origins for the line `key`; somebody was verified
+
 It checks the signature over the exact text, that the key is the one the text names, that the roster gives this key to
 this person, that the deployment fits, and that its time is not over. What the statement may *do* is judged by whoever
 uses it.
@@ -8,10 +11,14 @@ uses it.
 from collections.abc import Mapping
 from datetime import datetime
 
-from breakglass.codec import sshsig
-from breakglass.errors import BadSignature, Expired, Malformed
+from breakglass.codec import base64url, sshsig, webauthn
+from breakglass.errors import BadSignature, Expired, Malformed, Refused
+from breakglass.model.people import Key, Person
 from breakglass.trust.roster import Roster
 from breakglass.trust.statement import NAMESPACE, Kind, Signed, Statement, parse
+
+TEXT_MAX, SIGNATURE_MAX = 40_000, 20_000
+"""Characters."""
 
 
 def verify(
@@ -23,7 +30,7 @@ def verify(
     statement from the past is judged again (the audit), which looks at its time elsewhere.
     Raises `Malformed`, `BadSignature`, `Expired`.
     """
-    statement = check_signature(signed)
+    statement = check_signature(signed, roster)
     if statement.kind is not kind or statement.subject != subject or statement.deployment != roster.deployment:
         raise BadSignature(
             f"The signed text is about {statement.subject} ({statement.kind}), not about {subject} ({kind}).",
@@ -36,14 +43,7 @@ def verify(
             what_to_do="Get a fresh statement and sign that one.",
             about=subject,
         )
-    person = roster.people.get(statement.person)
-    key = person.key(statement.key) if person else None
-    if person is None or key is None:
-        raise BadSignature(
-            f"The roster does not give the key {statement.key} to {statement.person}.",
-            what_to_do="Sign with a key that stands in the roster under your name.",
-            about=subject,
-        )
+    person = roster.people[statement.person]
     if now is not None and not person.active(now):
         raise Expired(
             f"{person.name}'s time in the roster is over.", what_to_do="Ask a custodian to renew it.", about=subject
@@ -66,13 +66,18 @@ def may_approve(statement: Statement, roster: Roster, now: datetime) -> None:
         )
 
 
-def check_signature(signed: Signed) -> Statement:
-    """The parsed statement when the key that it names signed exactly this text; says nothing of who that is."""
-    if len(signed.text) > 40_000 or len(signed.signature) > 20_000:
+def check_signature(signed: Signed, roster: Roster) -> Statement:
+    """The parsed statement when `roster` gives the key that it names to the person that it names, and that key signed
+    exactly this text; says nothing of what it is about, nor of its time. Raises `Malformed`, `BadSignature`.
+    """
+    if len(signed.text) > TEXT_MAX or len(signed.signature) > SIGNATURE_MAX:
         raise Malformed(
             "The statement or signature is too long.", what_to_do="Send the text and its signature unchanged."
         )
     statement = parse(signed.text)
+    if webauthn.armored(signed.signature):
+        _passkey_signed(signed, statement, _key(statement, roster))
+        return statement
     verified = sshsig.verify(signed.signature, signed.text.encode(), namespace=NAMESPACE)
     if verified.fingerprint != statement.key:
         raise BadSignature(
@@ -80,4 +85,46 @@ def check_signature(signed: Signed) -> Statement:
             what_to_do="Sign with the key that the text names, or get a statement for the other key.",
             about=statement.subject,
         )
+    _key(statement, roster)
     return statement
+
+
+def is_for(text: str, signature: str) -> bool:
+    """Whether this signature was made for this text; by whom, and whether that counts, `verify` says."""
+    try:
+        if webauthn.armored(signature):
+            return webauthn.is_for(signature, text.encode())
+        sshsig.verify(signature, text.encode(), namespace=NAMESPACE)
+    except Refused:
+        return False
+    return True
+
+
+def _key(statement: Statement, roster: Roster) -> Key:
+    person: Person | None = roster.people.get(statement.person)
+    key = person.key(statement.key) if person else None
+    if key is None:
+        raise BadSignature(
+            f"The roster does not give the key {statement.key} to {statement.person}.",
+            what_to_do="Sign with a key that stands in the roster under your name.",
+            about=statement.subject,
+        )
+    return key
+
+
+def _passkey_signed(signed: Signed, statement: Statement, key: Key) -> None:
+    """Every kind of statement asks for a person who was verified: no decision is made by touch alone."""
+    if key.passkey is None:
+        raise BadSignature(
+            f"The text is for the SSH key {statement.key}, but a passkey signed it.",
+            what_to_do="Sign with the key that the text names, or get a statement for the passkey.",
+            about=statement.subject,
+        )
+    webauthn.verify(
+        signed.signature,
+        signed.text.encode(),
+        public=base64url.read(key.public, "passkey's public key"),
+        credential=base64url.read(key.passkey.credential, "credential"),
+        rp=key.passkey.rp,
+        origins=key.passkey.origins,
+    )

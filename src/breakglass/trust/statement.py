@@ -93,7 +93,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A statement's text and an armoured SSHSIG over it."""
+    """A statement's text and its signature: an armoured SSHSIG, or a passkey's armoured assertion."""
 
     text: str
     signature: str

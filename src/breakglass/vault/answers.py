@@ -42,6 +42,8 @@ class Status:
     """Entries of the log up to the last confirmed head."""
     mark_root: str = ""
     clock_frozen: bool = False
+    wall: datetime | None = None
+    """What the vault's clock says, right or wrong."""
     latest: datetime | None = None
     grants: int = 0
     """Grants that are live."""

@@ -68,6 +68,9 @@ class VaultClient:
             str, self._call("open_grant", grant=grant, request=request, approvals=tuple(approvals), evidence=evidence)
         )
 
+    def adopt_grant(self, token: str, approvals: Sequence[Signed], evidence: Evidence) -> None:
+        self._call("adopt_grant", token=token, approvals=tuple(approvals), evidence=evidence)
+
     def void_grant(self, grant: str) -> None:
         self._call("void_grant", grant=grant)
 

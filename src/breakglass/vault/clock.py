@@ -3,7 +3,8 @@
     now = max(wall clock, latest instant seen)          wall < latest - 60 s  ▶  frozen
 
 Whoever turns the clock back would lengthen every grant. So grants and releases stop until the wall clock has caught up,
-or custodians have confirmed the present instant by their signatures. `latest` is kept with the vault's state.
+or custodians have confirmed the present instant by their signatures. `latest` is kept with the vault's state. The log
+has an instant of its own, that of its last entry: what follows there is in breakglass.flow.clock.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,16 @@ class ClockWentBack(Unavailable):
     """The wall clock stands more than a minute before an instant that the vault has seen."""
 
     code = "clock_went_back"
+
+
+def went_back(wall: datetime, latest: datetime) -> ClockWentBack:
+    """The words for it, wherever it is noticed."""
+    return ClockWentBack(
+        f"The clock says {instant.write(wall)}, but the vault has seen {instant.write(latest)}: "
+        "no access is granted and no secret released until this is settled.",
+        what_to_do="Set the server's clock right. If the later instant was the wrong one, two custodians "
+        "confirm the present time: `breakglass clock confirm`, or `ssh gate clock`.",
+    )
 
 
 class Wall(Protocol):
@@ -43,12 +54,7 @@ class Instants:
         """Raises `ClockWentBack` while frozen."""
         wall = self._wall.now()
         if wall < self.latest - LEEWAY:
-            raise ClockWentBack(
-                f"The clock says {instant.write(wall)}, but the vault has seen {instant.write(self.latest)}: "
-                "no access is granted and no secret released until this is settled.",
-                what_to_do="Set the vault's clock right. If the later instant was the wrong one, two custodians "
-                "confirm the present time with `breakglass vault confirm-clock`.",
-            )
+            raise went_back(wall, self.latest)
         self.latest = max(self.latest, wall)
         return self.latest
 

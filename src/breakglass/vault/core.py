@@ -13,8 +13,8 @@ from datetime import datetime
 
 from breakglass import faults
 from breakglass.codec import note
-from breakglass.errors import Expired, Malformed, NotEntitled, TooMany, WrongState
-from breakglass.model.ids import GrantId, RequestId, checked
+from breakglass.errors import Expired, Malformed, NotEntitled, TooMany
+from breakglass.model.ids import GrantId, RequestId, checked, grant_of
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint
 from breakglass.trust.chain import Chain, Version
@@ -23,10 +23,10 @@ from breakglass.vault import envelope, judge, passwords, pinning, recording_key
 from breakglass.vault.answers import Released
 from breakglass.vault.asking import Deposited, Past, Purpose
 from breakglass.vault.envelope import Bound
-from breakglass.vault.evidence import APPROVED, RELEASE, Evidence
+from breakglass.vault.evidence import APPROVED, OPENED, RELEASE, Evidence
 from breakglass.vault.keeper import Keeper
 from breakglass.vault.opened import Opened
-from breakglass.vault.state import FOREVER, Given, State
+from breakglass.vault.state import FOREVER, PEOPLE_KEPT_FOR, Given, State
 
 VOIDED_MAX = 10_000
 CREDENTIALS_MAX = 64
@@ -69,8 +69,9 @@ class Vault(Keeper):
     def open_grant(self, grant: str, request: str, approvals: Sequence[Signed], evidence: Evidence) -> str:
         """The grant's token, for a quorum of approvals and the log entry that the request is approved.
 
-        A request gets one grant, ever: asked again it gets the same token. Raises as `judge.judge_grant` and `prove`,
-        `Expired` and `NotEntitled` for a request whose grant is over or was voided.
+        A request gets one grant, ever: asked again it gets the same token. The grant's id follows from the request's
+        (`grant_of`), so that two vaults of one deployment give the same grant, and ending it ends it at both. Raises as
+        `judge.judge_grant` and `prove`, `Expired` and `NotEntitled` for a request whose grant is over or was voided.
         """
         grant, request = GrantId(checked("grt", grant)), RequestId(checked("req", request))
         with self._opened() as opened:
@@ -79,7 +80,7 @@ class Vault(Keeper):
                 return _live(known[0], known[1], now).token
             if request in state.spent:
                 raise Expired("This request's grant is over.", what_to_do="Make a new request.", about=request)
-            if grant in state.voided or grant in state.grants:
+            if grant != grant_of(request) or grant in state.voided or grant in state.grants:
                 raise NotEntitled("This grant was ended, or is another request's.", what_to_do="Make a new request.")
             entry = opened.entry(evidence, APPROVED, request)
             verdict = judge.judge_grant(
@@ -101,6 +102,39 @@ class Vault(Keeper):
             faults.reach("vault.grant.persisted")
             return token
 
+    def adopt_grant(self, token: str, approvals: Sequence[Signed], evidence: Evidence) -> None:
+        """Know a grant that another node's vault of this deployment gave: its token, which nobody signs without the
+        deployment's grant key, the approvals that carried it, and the log entry that it was opened.
+
+        Again and again is fine. Raises `NotEntitled`, `Expired`, and as `judge.judge_given` and `prove`.
+        """
+        with self._opened() as opened:
+            chain, now, state = opened.loaded(), opened.now(), opened.state
+            said = opened.own_token(token)
+            known = state.grants.get(said.grant)
+            if known is not None and known.token == token:
+                return
+            if said.grant in state.voided or said.grant != grant_of(said.request) or (known and known.voided):
+                raise _no("This grant was ended.", said.grant)
+            if said.request in state.spent or now >= said.not_after or (known and not known.token):
+                raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=said.grant)
+            entry = opened.entry(evidence, OPENED, said.grant)
+            entry.must_say(request=said.request, token=token)
+            verdict = judge.judge_given(chain, said, approvals)
+            # One that this vault gave itself was never put down: the one in the log is the request's.
+            given = Given(
+                request=said.request,
+                account=said.account,
+                requester=said.person,
+                approvers=verdict.approvers,
+                opened_at=said.opened_at,
+                not_after=said.not_after,
+                token=token,
+                terms=verdict.terms,
+                sessions=known.sessions if known else (),
+            )
+            opened.commit(replace(state, grants={**state.grants, said.grant: given}), relied_on=entry.size)
+
     def void_grant(self, grant: str) -> None:
         """Nothing is released for this grant any more. Again and again is fine, and also before it was opened."""
         checked("grt", grant)
@@ -114,7 +148,9 @@ class Vault(Keeper):
                     raise TooMany(
                         "Too many unknown grants were voided.", what_to_do="Call the auditors: this is no accident."
                     )
-                opened.commit(replace(state, voided=state.voided | {grant}))
+                opened.runs()  # so that the latest instant is this one; also while it is frozen, a grant can be ended
+                until = opened.instants.latest + PEOPLE_KEPT_FOR
+                opened.commit(replace(state, voided={**state.voided, grant: until}))
 
     # -- secrets ------------------------------------------------------------------------------------------------------
     def mint(self, account: str, credential: str, version: int) -> bytes:
@@ -242,12 +278,15 @@ class Vault(Keeper):
     def confirm_clock(self, statements: Sequence[Signed]) -> datetime:
         """Custodians say that the clock is right after it went back. Grants from the time that never was are voided.
 
-        Raises as `judge.judge_clock`, and `Replayed`, `WrongState` while the clock runs.
+        Returns the present instant. While the clock runs it judges and changes nothing: so the node may ask again after
+        a crash, and settle a log that is ahead of a vault which never saw the wrong time. Raises as
+        `judge.judge_clock`, and `Replayed`.
         """
         with self._opened() as opened:
             chain = opened.loaded()
             if opened.runs():
-                raise WrongState("The clock runs.", what_to_do="Nothing: nobody needs to confirm it.")
+                judge.judge_clock(chain, statements, wall=opened.instants.wall(), seen=0, log=opened.log_view())
+                return opened.now()
             found, wall = judge.judge_clock(
                 chain, statements, wall=opened.instants.wall(), seen=opened.frozen_at or 0, log=opened.log_view()
             )

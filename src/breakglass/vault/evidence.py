@@ -24,6 +24,7 @@ LEAF_MAX = 65_535
 NOTE_MAX = 100_000
 RELEASE = "secret.release"
 APPROVED = "request.approved"
+OPENED = "grant.opened"
 _MEMBERS = {"v", "kind", "at", "by", "about", "data"}
 
 

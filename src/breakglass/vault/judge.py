@@ -12,7 +12,7 @@ Every refusal is a `Refused` with the reason in words; `Tampered` when a stateme
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from breakglass.codec import instant
 from breakglass.errors import BreakglassError, Expired, Forbidden, Malformed, NotEntitled, SelfApproval, Tampered
@@ -20,18 +20,17 @@ from breakglass.model.ids import GrantId, RequestId, UserId
 from breakglass.model.people import Role
 from breakglass.model.policy import in_words, missing
 from breakglass.model.target import Account, Endpoint
+from breakglass.trust import clock
 from breakglass.trust.chain import Chain
 from breakglass.trust.grant import Token
 from breakglass.trust.roster import Roster
 from breakglass.trust.signature import check_signature, may_approve, verify
-from breakglass.trust.statement import Kind, Signed, Statement
+from breakglass.trust.statement import Kind, Signed, Statement, parse
 from breakglass.trust.terms import terms
 
 APPROVALS_MAX = 64
 AUDITORS = {"screen": 1, "keys": 2}
 """Streams of a recording, and how many auditors open each."""
-CLOCK_CUSTODIANS = 2
-CLOCK_APART = timedelta(minutes=10)
 _AGAIN = "Make a new request: the old approvals were for something else."
 
 
@@ -176,7 +175,7 @@ def judge_clock(
     if not 0 < len(statements) <= APPROVALS_MAX:
         raise _no("The custodians' statements are missing.", "", "Two custodians sign the time.")
     roster = chain.head
-    subject = clock_subject(roster.deployment)
+    subject = clock.subject(roster.deployment)
     found = tuple(
         verify(one, roster, kind=Kind.CLOCK, subject=subject, now=wall, known=chain.hashes) for one in statements
     )
@@ -186,16 +185,35 @@ def judge_clock(
             raise _no("The statement is from before the clock went back.", subject, "Sign a fresh one.")
         if Role.CUSTODIAN not in roster.people[statement.person].roles:
             raise Forbidden("Only custodians confirm the time.", what_to_do="Ask a custodian.", about=subject)
-        if abs(instant.read(statement.facts["now"]) - wall) > CLOCK_APART:
+        if abs(instant.read(statement.facts["now"]) - wall) > clock.APART:
             raise _no(
                 f"The clock says {instant.write(wall)}, the statement {statement.facts['now']}.",
                 subject,
                 "Set the vault's clock right first, then sign a fresh statement.",
             )
-    custodians = {id for id, one in roster.people.items() if Role.CUSTODIAN in one.roles and one.active(wall)}
-    if len({statement.person for statement in found}) < min(CLOCK_CUSTODIANS, len(custodians)):
-        raise _no(f"{CLOCK_CUSTODIANS} different custodians must sign.", subject, "Ask another custodian to sign too.")
+    if len({statement.person for statement in found}) < clock.needs(roster, wall):
+        raise _no(f"{clock.CUSTODIANS} different custodians must sign.", subject, "Ask another custodian to sign too.")
     return found, wall
+
+
+def judge_given(chain: Chain, token: Token, approvals: Sequence[Signed]) -> Verdict:
+    """What a token of this deployment was given for, as its approvals say it. Whoever signed the token has judged them
+    at that moment; here they only have to be the ones that it was given for.
+
+    Raises `NotEntitled`."""
+    people = judge_past(chain, token, approvals)
+    facts = [parse(signed.text).facts for signed in approvals[:APPROVALS_MAX]]
+    said = {
+        "requester": token.person,
+        "requester-key": token.key,
+        "account": token.account,
+        "permissions": token.permissions,
+        "recording": token.recording,
+        "duration": instant.write_span(token.not_after - token.opened_at),
+    }
+    if any(one != facts[0] for one in facts) or any(facts[0].get(name) != value for name, value in said.items()):
+        raise _no("The approvals are not those of this grant.", token.grant)
+    return Verdict(token=token, approvers=tuple(UserId(one) for one in sorted(people - {token.person})), terms=facts[0])
 
 
 def judge_past(chain: Chain, token: Token, approvals: Sequence[Signed]) -> frozenset[str]:
@@ -210,17 +228,13 @@ def judge_past(chain: Chain, token: Token, approvals: Sequence[Signed]) -> froze
     then, people = chain.at(int(version)), set[UserId]()
     try:
         for signed in approvals[:APPROVALS_MAX]:
-            statement = check_signature(signed)
-            person = then.people.get(statement.person)
-            if (
-                (statement.kind, statement.subject, statement.deployment)
-                != (Kind.APPROVE, token.request, token.deployment)
-                or (statement.facts["requester"], statement.facts["account"]) != (token.person, token.account)
-                or person is None
-                or person.key(statement.key) is None
+            statement = check_signature(signed, then)
+            about = (statement.kind, statement.subject, statement.deployment)
+            if about != (Kind.APPROVE, token.request, token.deployment) or (
+                (statement.facts["requester"], statement.facts["account"]) != (token.person, token.account)
             ):
                 raise _no("An approval is not one of this grant's.", token.grant)
-            people.add(person.id)
+            people.add(UserId(statement.person))
         lacking = missing(
             then.policy_of(then.account(token.account)).quorum, sorted(people), _groups(then, token.opened_at)
         )
@@ -229,11 +243,6 @@ def judge_past(chain: Chain, token: Token, approvals: Sequence[Signed]) -> froze
     if lacking:
         raise _no("The grant's approvals are not complete.", token.grant, "Bring all approvals of the request.")
     return frozenset({token.person, *people})
-
-
-def clock_subject(deployment: str) -> str:
-    """The subject of a statement that confirms the time."""
-    return f"{deployment}/clock"
 
 
 def _terms_of_now(roster: Roster, agreed: Mapping[str, str], *, about: str) -> Account:

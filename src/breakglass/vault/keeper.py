@@ -127,6 +127,7 @@ class Keeper:
                 grant_key=public.grant,
                 recording_key=public.recording,
                 memory_locked=self._locked,
+                wall=self._wall.now(),
             )
             if opened is None:
                 return closed

@@ -77,8 +77,8 @@ class State:
     grants: Mapping[str, Given] = field(default_factory=dict)
     spent: frozenset[str] = frozenset()
     """Requests whose grants are forgotten: none of them ever gets another one."""
-    voided: frozenset[str] = frozenset()
-    """Grant ids that were voided before the vault knew them."""
+    voided: Mapping[str, datetime] = field(default_factory=dict)
+    """Grant ids that were voided before the vault knew them, and how long to remember that."""
     nonces: Mapping[str, datetime] = field(default_factory=dict)
     """Nonces of used statements, with the statement's end."""
     used: Mapping[int, datetime] = field(default_factory=dict)
@@ -103,6 +103,7 @@ class State:
         return replace(
             self,
             grants=kept,
+            voided={id: until for id, until in self.voided.items() if now < until},
             spent=self.spent | {one.request for id, one in self.grants.items() if id not in kept},
             nonces={nonce: end for nonce, end in self.nonces.items() if now - NONCES_KEPT_FOR < end},
             used={index: at for index, at in self.used.items() if index not in stale},
@@ -163,7 +164,7 @@ def _to_json(state: State) -> dict[str, Any]:
             for id, one in state.grants.items()
         },
         "spent": sorted(state.spent),
-        "voided": sorted(state.voided),
+        "voided": {id: instant.write(until) for id, until in state.voided.items()},
         "nonces": {nonce: instant.write(end) for nonce, end in state.nonces.items()},
         "used": {str(index): instant.write(at) for index, at in state.used.items()},
         "floor": state.floor,
@@ -197,7 +198,7 @@ def _from_json(value: dict[str, Any]) -> State:
             for id, one in value["grants"].items()
         },
         spent=frozenset(value["spent"]),
-        voided=frozenset(value["voided"]),
+        voided={id: instant.read(until) for id, until in value["voided"].items()},
         nonces={nonce: instant.read(end) for nonce, end in value["nonces"].items()},
         used={int(index): instant.read(at) for index, at in value["used"].items()},
         floor=value["floor"],

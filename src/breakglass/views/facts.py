@@ -97,7 +97,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "request.approved": lambda t: "The quorum is met: the request is approved.",
     "request.denied": lambda t: f"{t.signer} denied it: {t.said('reason') or 'no reason given'}",
     "request.cancelled": lambda t: f"{t.who} withdrew the request.",
-    "request.expired": lambda t: "The request expired: not enough people decided in time.",
+    "request.expired": lambda t: f"The request expired: {t['why'] or 'not enough people decided in time'}.",
     "grant.refused": lambda t: f"The vault REFUSED the grant: {t['why']}",
     "grant.opened": lambda t: f"The grant is open until {t.until('ends_at')}.",
     "grant.closed": lambda t: f"The grant is closed ({t['why']}).",
@@ -107,6 +107,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "session.connecting": lambda t: f"{t.who} connects to {t.where} from {t['from'] or 'an unknown address'}.",
     "session.started": lambda t: "The target accepted the login; the session runs.",
     "session.end_wanted": lambda t: f"{t.who} ends the session: {t['why']}",
+    "session.alarm": lambda t: f"STOPPED on the way to {t.where}: {t['why']}",
     "session.ended": lambda t: f"The session ended ({t['why']}).",
     "recording.head": lambda t: f"The recording reaches {t['size']} bytes.",
     "recording.complete": lambda t: f"The recording is complete: {t['size']} bytes.",
@@ -151,6 +152,14 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "vault.sealed": lambda t: f"{t.who} sealed the vault.",
     "vault.opened": lambda t: "The vault is open.",
     "vault.tampered": lambda t: f"THE VAULT REFUSES THE LOG: {t['problem'] or t['why']}",
+    "clock.went_back": lambda t: (
+        f"THE CLOCK WENT BACK: it says {t.until('says')}, and {t.until('seen')} has been. "
+        "Nothing is granted or released."
+    ),
+    "clock.runs": lambda t: "The clock stands right again.",
+    "clock.signed": lambda t: f"{t.signer} confirmed that it was {t.said('now')[:10]} {t.said('now')[11:16]} UTC.",
+    "clock.refused": lambda t: f"The vault does not take the custodians' word about the time: {t['why']}",
+    "clock.confirmed": lambda t: "The time is confirmed. What was from a time that never was has ended.",
     "duty.dead": lambda t: f"A duty was given up ({t['duty']} for entry {t.about}): {t['problem']}",
     "refused": _refusal,
 }

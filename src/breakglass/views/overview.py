@@ -1,12 +1,18 @@
 """The home page in three answers: Am I in? What am I waiting for? What's next?"""
 
+from datetime import datetime
+
 from breakglass.model.people import Actor, Role
 from breakglass.storage.work import Read
-from breakglass.views import grants, requests, reviews, rotations, say, sessions, shapes
+from breakglass.views import clock, grants, requests, reviews, rotations, say, sessions, shapes
 from breakglass.views.book import Book
 
 
-def overview(look: Read, book: Book, viewer: Actor, *, vault: shapes.Vault) -> shapes.Overview:
+def overview(
+    look: Read, book: Book, viewer: Actor, *, vault: shapes.Vault, wall: datetime | None = None
+) -> shapes.Overview:
+    """`wall`: what the clock says; None where nobody asks."""
+    timed = clock.shown(look, book, wall=wall or look.now, vault=vault)
     live = grants.mine(look, book, viewer)
     waiting = requests.mine(look, book, viewer)
     to_decide = requests.to_decide(look, book, viewer) if Role.APPROVER in viewer.roles else ()
@@ -19,9 +25,10 @@ def overview(look: Read, book: Book, viewer: Actor, *, vault: shapes.Vault) -> s
         roles=tuple(sorted(role.value for role in viewer.roles)),
         sealed=vault.sealed,
         alarm=vault.alarm,
+        clock=timed.sentence if timed.wrong else "",
         am_i_in=_am_i_in(look, viewer, live, running),
         waiting_for=" ".join(f"{one.id}, {say.where(one.place)}: {one.sentence}" for one in waiting) or "Nothing.",
-        whats_next=_whats_next(viewer, vault, live, waiting, to_decide, unsigned),
+        whats_next=_whats_next(viewer, vault, timed, live, waiting, to_decide, unsigned),
         grants=live,
         requests=waiting,
         to_decide=to_decide,
@@ -45,6 +52,7 @@ def _am_i_in(look: Read, viewer: Actor, live: tuple[shapes.Grant, ...], running:
 def _whats_next(
     viewer: Actor,
     vault: shapes.Vault,
+    timed: shapes.Clock,
     live: tuple[shapes.Grant, ...],
     waiting: tuple[shapes.Request, ...],
     to_decide: tuple[shapes.Request, ...],
@@ -54,6 +62,8 @@ def _whats_next(
     if vault.alarm:
         return vault.sentence
     sealed = vault.sealed
+    if timed.wrong and not sealed and Role.CUSTODIAN in viewer.roles:
+        return "Set the server's clock right; or confirm what it says: breakglass clock confirm"
     if sealed and Role.CUSTODIAN in viewer.roles:
         return "Unseal the vault: breakglass unseal"
     if live:

@@ -198,6 +198,8 @@ class Overview:
     sealed: bool
     alarm: str
     """What the vault found wrong with the log; then nothing else matters."""
+    clock: str = ""
+    """What is wrong with the clock, and what to do; empty while it runs."""
     am_i_in: str
     waiting_for: str
     whats_next: str
@@ -360,6 +362,21 @@ class Vault:
     log_mark: int = 0
     """Entries of the log up to the last head that the vault has signed and confirmed."""
     sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The server's clock, and custodians' word about it."""
+
+    wrong: bool
+    """It stands before what was logged or what the vault has seen: nothing is granted or released."""
+    says: datetime
+    seen: datetime
+    """The latest instant of the log; what counts as now."""
+    signed_by: tuple[Who, ...]
+    """Custodians who have confirmed what it says, and wait for others."""
+    needed: int
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

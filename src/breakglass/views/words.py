@@ -41,6 +41,7 @@ def overview(o: shapes.Overview) -> list[str]:
     lines = [
         f"{o.person.name} ({', '.join(o.roles)})",
         *([f"STOP: {o.alarm}"] if o.alarm else []),
+        *([f"THE CLOCK IS WRONG. {o.clock}"] if o.clock else []),
         *(["THE VAULT IS SEALED: nobody gets in until custodians unseal it."] if o.sealed else []),
         f"Am I in?               {o.am_i_in}",
         f"What am I waiting for? {o.waiting_for}",
@@ -59,6 +60,10 @@ def status(s: shapes.Status) -> list[str]:
 
 def vault(v: shapes.Vault) -> list[str]:
     return [v.sentence, *([f"Problem: {v.problem}"] if v.problem else [])]
+
+
+def clock(c: shapes.Clock) -> list[str]:
+    return [c.sentence, *([f"It says {moment(c.says)}; the log has reached {moment(c.seen)}."] if c.wrong else [])]
 
 
 def requests(found: Iterable[shapes.Request]) -> list[str]:

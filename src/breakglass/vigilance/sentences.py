@@ -162,7 +162,7 @@ _WORDS: dict[str, Words] = {
     "request.cancelled": lambda s: _say(f"{s.requester} withdrew the request for {s.account}"),
     "request.expired": lambda s: _say(
         f"Nobody decided in time: {s.requester}'s request for {s.account} is over",
-        "If the emergency lasts, ask again, and call approvers by telephone.",
+        f"{s.text('why')} If the emergency lasts, ask again, and call approvers by telephone.",
         WARNING,
     ),
     "grant.opened": lambda s: _say(
@@ -182,6 +182,11 @@ _WORDS: dict[str, Words] = {
     "session.started": lambda s: _say(
         f"{s.requester} is connected to {s.account}",
         f"It is recorded. To cut it: `breakglass kill {s.told.about}`.",
+        CRITICAL,
+    ),
+    "session.alarm": lambda s: _say(
+        f"STOP: {s.requester}'s way to {s.account} is not what was approved",
+        f"{s.text('why')} Ask whoever runs the target; if they know nothing of it, call the custodians.",
         CRITICAL,
     ),
     "session.ended": lambda s: _say(f"{s.requester}'s session on {s.account} ended", s.text("why")),
@@ -226,6 +231,21 @@ _WORDS: dict[str, Words] = {
     ),
     "credential.stored": lambda s: _say(
         f"{s.who} stored a password for {s.account}", "It is changed at once, because a person has seen it.", WARNING
+    ),
+    "clock.went_back": lambda s: _say(
+        f"The server's clock went back to {s.text('says')}: nothing is granted or released",
+        f"{s.text('seen')} has been. Set the clock right. If the later instant was the wrong one, two custodians "
+        "confirm the present time: `breakglass clock confirm`.",
+        CRITICAL,
+    ),
+    "clock.signed": lambda s: _say(f"{s.signer} confirmed the server's time: {s.said('now')}", severity=WARNING),
+    "clock.refused": lambda s: _say(
+        "The vault does not take the custodians' word about the time", s.text("why"), WARNING
+    ),
+    "clock.confirmed": lambda s: _say(
+        "Custodians confirmed the time: access is granted again",
+        f"The log had reached {s.text('before')}. What was asked for or opened in that time has ended.",
+        CRITICAL,
     ),
     "duty.dead": lambda s: _say(
         f"A duty failed for good: {s.text('duty')} for entry {s.told.about} of the log",

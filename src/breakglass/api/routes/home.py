@@ -24,4 +24,6 @@ def add(api: Api, house: House) -> None:
     @api.get("/overview", may=SIGNED_IN)
     async def home(actor: Signed) -> shapes.Overview:
         """Am I in? What am I waiting for? What's next?"""
-        return await house.see(overview.overview, actor, vault=await house.vault())
+        return await house.see(
+            overview.overview, actor, vault=await house.vault(), wall=house.services.store.clock.now()
+        )
