@@ -8,6 +8,7 @@ import pytest
 
 from breakglass.errors import Expired, NotEntitled, Tampered
 from breakglass.trust.grant import open_token
+from breakglass.vault.asking import Elsewhere
 from breakglass.vault.core import Vault
 from breakglass.vault.line import Behind
 from breakglass.vault.making import make
@@ -47,12 +48,19 @@ def show(world, vault):
         return vault.sign(world.log.size, [], tree)
 
 
+def adopt(vault, token, approvals, evidence):
+    """One by one; raises what the vault says."""
+    [why] = vault.adopt_grants([Elsewhere(token=token, approvals=tuple(approvals), entry=evidence)])
+    if why:
+        raise NotEntitled(why, what_to_do="")
+
+
 def adopted(world, other, grant="grt_1", request="req_1"):
     approvals = world.approvals(request)
     token = world.vault.open_grant(grant, request, approvals, world.approved(request))
     evidence = opened(world, token, grant, request)
     show(world, other)
-    other.adopt_grant(token, approvals, evidence)
+    adopt(other, token, approvals, evidence)
     return token, approvals, evidence
 
 
@@ -96,8 +104,8 @@ def test_a_grant_of_the_other_vault_is_good_here_once_it_is_adopted(world, other
         release(world, other, before)
     evidence = opened(world, before)
     show(world, other)
-    other.adopt_grant(before, world.approvals(), evidence)
-    other.adopt_grant(before, [], evidence)
+    adopt(other, before, world.approvals(), evidence)
+    adopt(other, before, [], evidence)
     assert release(world, other, before).username == "root"
 
 
@@ -132,7 +140,7 @@ def test_the_token_in_the_log_counts(world, other):
     show(world, other)
     token = other.open_grant("grt_1", "req_1", approvals, evidence)
     entry = opened(world, token)
-    world.vault.adopt_grant(token, approvals, entry)
+    adopt(world.vault, token, approvals, entry)
     assert release(world, world.vault, token, "ses_2").username == "root"
     with pytest.raises(NotEntitled, match="another token"):
         release(world, world.vault, never_told, "ses_3")
@@ -145,7 +153,7 @@ def test_what_ended_elsewhere_is_not_adopted_and_not_given_again(world, other):
     show(world, other)
     other.void_grant("grt_1")
     with pytest.raises(NotEntitled, match="ended"):
-        other.adopt_grant(token, approvals, evidence)
+        adopt(other, token, approvals, evidence)
     with pytest.raises(NotEntitled, match="ended"):
         other.open_grant("grt_1", "req_1", approvals, evidence)
     world.clock.go(days=PEOPLE_KEPT_FOR.days - 1)
@@ -154,8 +162,8 @@ def test_what_ended_elsewhere_is_not_adopted_and_not_given_again(world, other):
     world.clock.go(days=2)
     other.void_grant("grt_3")
     assert "grt_1" not in other._open.state.voided
-    with pytest.raises(Expired):
-        other.adopt_grant(token, approvals, evidence)
+    with pytest.raises(NotEntitled, match="time is over"):
+        adopt(other, token, approvals, evidence)
 
 
 def test_an_adopted_grant_ends_here_too(world, other):
@@ -163,7 +171,7 @@ def test_an_adopted_grant_ends_here_too(world, other):
     other.void_grant("grt_1")
     with pytest.raises(NotEntitled, match="ended"):
         release(world, other, token)
-    other.adopt_grant(token, approvals, evidence)
+    adopt(other, token, approvals, evidence)
     with pytest.raises(NotEntitled, match="ended"):
         release(world, other, token)
 
@@ -177,8 +185,8 @@ def test_its_time_is_over_here_too(world, other):
     approvals, evidence = world.approvals("req_5"), opened(world, late, "grt_5", "req_5")
     show(world, other)
     world.clock.go(hours=2)
-    with pytest.raises(Expired):
-        other.adopt_grant(late, approvals, evidence)
+    with pytest.raises(NotEntitled, match="time is over"):
+        adopt(other, late, approvals, evidence)
 
 
 def test_what_is_not_adopted(world, other):
@@ -203,7 +211,29 @@ def test_what_is_not_adopted(world, other):
         "a token that somebody wrote": (token.replace("root", "toor"), approvals, evidence),
     }
     for name, (text, by, entry) in refused.items():
-        with pytest.raises((NotEntitled, Tampered)):
-            other.adopt_grant(text, by, entry)
+        with pytest.raises(NotEntitled):
+            adopt(other, text, by, entry)
         assert other._open.state.grants == {}, name
-    other.adopt_grant(token, approvals, evidence)
+    adopt(other, token, approvals, evidence)
+
+
+def test_many_at_once_and_each_by_itself(world, other):
+    """One that is refused takes no other with it, and all are written down together."""
+    grants = []
+    for n in range(5):
+        approvals = world.approvals(f"req_{n}")
+        token = world.vault.open_grant(f"grt_{n}", f"req_{n}", approvals, world.approved(f"req_{n}"))
+        grants.append((token, approvals, opened(world, token, f"grt_{n}", f"req_{n}")))
+    show(world, other)
+    other.void_grant("grt_2")
+    newest = world.log.size
+    brought = [
+        Elsewhere(token=token, approvals=tuple(approvals), entry=world.log.evidence(entry.index, newest))
+        for token, approvals, entry in grants
+    ]
+    tokens = [one.token for one in brought]
+    assert other.unknown_grants(tokens) == tuple(tokens)
+    assert [bool(why) for why in other.adopt_grants(brought)] == [False, False, True, False, False]
+    assert other.unknown_grants(tokens) == (tokens[2],)
+    assert world.vault.unknown_grants(tokens) == ()
+    assert release(world, other, tokens[4], grant="grt_4").username == "root"

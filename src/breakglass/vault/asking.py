@@ -27,6 +27,17 @@ class Deposited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A grant that another node's vault gave."""
+
+    token: str
+    approvals: tuple[Signed, ...]
+    """All approvals of its request."""
+    entry: Evidence
+    """The log entry that it was opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """Whose session it was, for a vault that has forgotten (a restored state, or over 400 days later)."""
 

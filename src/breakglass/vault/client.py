@@ -22,7 +22,7 @@ from breakglass.trust.chain import Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import shape
 from breakglass.vault.answers import Progress, Released, Status
-from breakglass.vault.asking import Deposited, Past, Purpose
+from breakglass.vault.asking import Deposited, Elsewhere, Past, Purpose
 from breakglass.vault.evidence import Evidence
 from breakglass.vault.line import Behind
 from breakglass.vault.shape import Blob
@@ -68,8 +68,11 @@ class VaultClient:
             str, self._call("open_grant", grant=grant, request=request, approvals=tuple(approvals), evidence=evidence)
         )
 
-    def adopt_grant(self, token: str, approvals: Sequence[Signed], evidence: Evidence) -> None:
-        self._call("adopt_grant", token=token, approvals=tuple(approvals), evidence=evidence)
+    def unknown_grants(self, tokens: Sequence[str]) -> tuple[str, ...]:
+        return cast(tuple[str, ...], self._call("unknown_grants", tokens=tuple(tokens)))
+
+    def adopt_grants(self, grants: Sequence[Elsewhere]) -> tuple[str, ...]:
+        return cast(tuple[str, ...], self._call("adopt_grants", grants=tuple(grants)))
 
     def void_grant(self, grant: str) -> None:
         self._call("void_grant", grant=grant)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from breakglass import faults
 from breakglass.codec import note
-from breakglass.errors import Expired, Malformed, NotEntitled, TooMany
+from breakglass.errors import Expired, Malformed, NotEntitled, Refused, Tampered, TooMany
 from breakglass.model.ids import GrantId, RequestId, checked, grant_of
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint
@@ -21,7 +21,7 @@ from breakglass.trust.chain import Chain, Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import envelope, judge, passwords, pinning, recording_key
 from breakglass.vault.answers import Released
-from breakglass.vault.asking import Deposited, Past, Purpose
+from breakglass.vault.asking import Deposited, Elsewhere, Past, Purpose
 from breakglass.vault.envelope import Bound
 from breakglass.vault.evidence import APPROVED, OPENED, RELEASE, Evidence
 from breakglass.vault.keeper import Keeper
@@ -102,38 +102,31 @@ class Vault(Keeper):
             faults.reach("vault.grant.persisted")
             return token
 
-    def adopt_grant(self, token: str, approvals: Sequence[Signed], evidence: Evidence) -> None:
-        """Know a grant that another node's vault of this deployment gave: its token, which nobody signs without the
-        deployment's grant key, the approvals that carried it, and the log entry that it was opened.
+    def unknown_grants(self, tokens: Sequence[str]) -> tuple[str, ...]:
+        """Those of these tokens that this vault neither gave nor adopted."""
+        with self._opened() as opened:
+            known = {one.token for one in opened.state.grants.values()}
+            return tuple(token for token in tokens if token not in known)
 
-        Again and again is fine. Raises `NotEntitled`, `Expired`, and as `judge.judge_given` and `prove`.
+    def adopt_grants(self, grants: Sequence[Elsewhere]) -> tuple[str, ...]:
+        """Know grants that other nodes' vaults of this deployment gave: their tokens, which nobody signs without the
+        deployment's grant key, the approvals that carried them, and the log entries that they were opened.
+
+        Again and again is fine. Returns for each why it was not adopted, in words; empty when this vault knows it now.
         """
         with self._opened() as opened:
             chain, now, state = opened.loaded(), opened.now(), opened.state
-            said = opened.own_token(token)
-            known = state.grants.get(said.grant)
-            if known is not None and known.token == token:
-                return
-            if said.grant in state.voided or said.grant != grant_of(said.request) or (known and known.voided):
-                raise _no("This grant was ended.", said.grant)
-            if said.request in state.spent or now >= said.not_after or (known and not known.token):
-                raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=said.grant)
-            entry = opened.entry(evidence, OPENED, said.grant)
-            entry.must_say(request=said.request, token=token)
-            verdict = judge.judge_given(chain, said, approvals)
-            # One that this vault gave itself was never put down: the one in the log is the request's.
-            given = Given(
-                request=said.request,
-                account=said.account,
-                requester=said.person,
-                approvers=verdict.approvers,
-                opened_at=said.opened_at,
-                not_after=said.not_after,
-                token=token,
-                terms=verdict.terms,
-                sessions=known.sessions if known else (),
-            )
-            opened.commit(replace(state, grants={**state.grants, said.grant: given}), relied_on=entry.size)
+            size, told = 0, []
+            for one in grants:
+                try:
+                    given, size = _given_elsewhere(opened, chain, now, state, one), max(size, one.entry.size)
+                    state = replace(state, grants={**state.grants, grant_of(RequestId(given.request)): given})
+                    told.append("")
+                except (Refused, Tampered) as refusal:
+                    told.append(refusal.message)
+            if state is not opened.state:
+                opened.commit(state, relied_on=size)
+            return tuple(told)
 
     def void_grant(self, grant: str) -> None:
         """Nothing is released for this grant any more. Again and again is fine, and also before it was opened."""
@@ -306,6 +299,33 @@ def _live(id: str, given: Given, now: datetime) -> Given:
     if now >= given.not_after or not given.token:
         raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=id)
     return given
+
+
+def _given_elsewhere(opened: Opened, chain: Chain, now: datetime, state: State, one: Elsewhere) -> Given:
+    """Raises `NotEntitled`, `Expired`, and as `judge.judge_given` and `prove`."""
+    said = opened.own_token(one.token)
+    known = state.grants.get(said.grant)
+    if known is not None and known.token == one.token:
+        return known
+    if said.grant in state.voided or said.grant != grant_of(said.request) or (known and known.voided):
+        raise _no("This grant was ended.", said.grant)
+    if said.request in state.spent or now >= said.not_after or (known and not known.token):
+        raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=said.grant)
+    entry = opened.entry(one.entry, OPENED, said.grant)
+    entry.must_say(request=said.request, token=one.token)
+    verdict = judge.judge_given(chain, said, one.approvals)
+    # One that this vault gave itself was never put down: the one in the log is the request's.
+    return Given(
+        request=said.request,
+        account=said.account,
+        requester=said.person,
+        approvers=verdict.approvers,
+        opened_at=said.opened_at,
+        not_after=said.not_after,
+        token=one.token,
+        terms=verdict.terms,
+        sessions=known.sessions if known else (),
+    )
 
 
 def _use_up(opened: Opened, state: State, size: int) -> None:

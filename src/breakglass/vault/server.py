@@ -23,8 +23,9 @@ from breakglass.vault.shape import Blob
 from breakglass.vault.wire import Broken, Channel, error_header
 
 CALLS = (
-    "status", "unseal_share", "seal", "load_roster", "sign", "catch_up", "confirm", "open_grant", "adopt_grant",
-    "void_grant", "mint", "store", "check", "release_session", "release_rotation", "release_replay", "confirm_clock",
+    "status", "unseal_share", "seal", "load_roster", "sign", "catch_up", "confirm", "open_grant", "unknown_grants",
+    "adopt_grants", "void_grant", "mint", "store", "check", "release_session", "release_rotation", "release_replay",
+    "confirm_clock",
 )  # fmt: skip
 CONNECTIONS = 64
 TIMEOUT = 30.0
