@@ -27,7 +27,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import select
 
-from breakglass.api.services import Services
 from breakglass.app import duties
 from breakglass.app.fellows import Fellows
 from breakglass.audit import evidence
@@ -40,6 +39,7 @@ from breakglass.flow import estate as estates
 from breakglass.flow import roster as roster_flow
 from breakglass.flow.consequences import CONSEQUENCES
 from breakglass.flow.estate import Estate
+from breakglass.http.services import Services
 from breakglass.identity import sign_in
 from breakglass.model import recording as recordings
 from breakglass.model.credential import Credential

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from breakglass.api.shield import BODY_MAX
+from breakglass.http.shield import BODY_MAX
 from tests.api.client import Client
 from tests.api.conftest import Come
 from tests.kit import ACCOUNT, CONDITION, Town

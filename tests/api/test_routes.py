@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from breakglass.api.app import GROUPS, make
-from breakglass.api.declare import SIGNED_IN, Declared
+from breakglass.http.declare import SIGNED_IN, Declared
 from tests.api.client import Client
 from tests.api.conftest import Come
 from tests.kit import ACCOUNT, Town

@@ -2,9 +2,9 @@
 
 from fastapi import FastAPI
 
-from breakglass.api import attempts
-from breakglass.api.attempts import Challenges
 from breakglass.errors import Expired
+from breakglass.http import attempts
+from breakglass.http.attempts import Challenges
 from tests.api.client import Client
 from tests.api.conftest import Come
 from tests.kit import Person, Town

@@ -14,8 +14,7 @@ from fastapi.routing import APIRoute
 
 from breakglass import __version__
 from breakglass.api import errors
-from breakglass.api.declare import PUBLIC, Api, must_be_declared
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.api.routes import (
     audit,
     clock,
@@ -30,8 +29,11 @@ from breakglass.api.routes import (
     sign_in,
     vault,
 )
-from breakglass.api.services import Services
-from breakglass.api.shield import BodyCap, Headers
+from breakglass.http.asking import Asking
+from breakglass.http.declare import PUBLIC, must_be_declared
+from breakglass.http.house import House
+from breakglass.http.services import Services
+from breakglass.http.shield import BodyCap, Headers
 
 GROUPS: Sequence[Callable[[Api, House], None]] = (
     home.add,
@@ -49,8 +51,12 @@ GROUPS: Sequence[Callable[[Api, House], None]] = (
 )
 
 
-def make(services: Services, groups: Sequence[Callable[[Api, House], None]] = GROUPS) -> FastAPI:
-    """The application. Raises `AssertionError` when a route does not declare who may use it."""
+def make(
+    services: Services, groups: Sequence[Callable[[Api, House], None]] = GROUPS, *, house: House | None = None
+) -> FastAPI:
+    """The application; `house` where pages share it.
+
+    Raises `AssertionError` when a route does not declare who may use it."""
     app = FastAPI(
         title="Breakglass",
         version=__version__,
@@ -61,8 +67,8 @@ def make(services: Services, groups: Sequence[Callable[[Api, House], None]] = GR
         redirect_slashes=False,
         generate_unique_id_function=_name,
     )
-    house = House(services)
-    api = Api(app, house)
+    house = house or House(services)
+    api = Api(app, Asking(house).by_token)
     for add in groups:
         add(api, house)
     _describe(api)

@@ -4,7 +4,6 @@
 """
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,23 +14,9 @@ from starlette.exceptions import HTTPException
 
 from breakglass import errors
 from breakglass.errors import BreakglassError, Malformed, Unavailable
+from breakglass.http.status import status_of
 
 _log = logging.getLogger(__name__)
-
-STATUS: Mapping[type[BreakglassError], int] = {
-    errors.Malformed: 422,
-    errors.NotSignedIn: 401,
-    errors.Forbidden: 403,
-    errors.BadSignature: 403,
-    errors.NotEntitled: 403,
-    errors.NotFound: 404,
-    errors.Expired: 410,
-    errors.TooMany: 429,
-    errors.Refused: 409,
-    errors.Unavailable: 503,
-    errors.Tampered: 500,
-}
-"""The nearest class counts: every other refusal (a wrong state, a replay, a second approval) is a conflict."""
 
 
 class Error(BaseModel):
@@ -45,10 +30,6 @@ class Error(BaseModel):
 
 class ErrorAnswer(BaseModel):
     error: Error
-
-
-def status_of(error: BreakglassError) -> int:
-    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
 def answer(error: BreakglassError, status: int | None = None) -> JSONResponse:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import uvicorn
 
 from breakglass.api.app import make
-from breakglass.api.services import Services
 from breakglass.errors import Unavailable
+from breakglass.http.services import Services
 
 
 class _Server(uvicorn.Server):

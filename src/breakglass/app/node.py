@@ -18,7 +18,6 @@ from typing import Any, Self
 
 import asyncssh
 
-from breakglass.api.services import Services
 from breakglass.app import background, duties
 from breakglass.app.api_server import ApiServer
 from breakglass.app.fellows import Fellows
@@ -37,6 +36,7 @@ from breakglass.gateway.door import Door
 from breakglass.gateway.gate import Gate
 from breakglass.gateway.recorder import Recorders
 from breakglass.gateway.sessions import Sessions
+from breakglass.http.services import Services
 from breakglass.model.credential import Credential
 from breakglass.model.ids import CredentialId
 from breakglass.model.people import SYSTEM, Actor

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from breakglass.api.declare import Api, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
+from breakglass.http.declare import those_who
+from breakglass.http.house import House
 from breakglass.storage.work import Read
 from breakglass.views import log as views
 from breakglass.views import shapes

@@ -3,10 +3,11 @@
 import asyncio
 
 from breakglass.api.bodies import Signature
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Text
 from breakglass.flow import clock
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.views import clock as views
 from breakglass.views import shapes
 

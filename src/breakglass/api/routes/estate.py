@@ -3,9 +3,10 @@
 from pydantic import BaseModel
 
 from breakglass.api.bodies import AccountIdIn, CredentialIn
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.errors import Malformed
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.model.secret import Secret
 from breakglass.views import estate as views
 from breakglass.views import shapes

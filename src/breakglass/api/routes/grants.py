@@ -1,10 +1,11 @@
 """Grants: which are live, and closing one."""
 
 from breakglass.api.bodies import GrantIdIn
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Limit, Skip
 from breakglass.flow import close
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.views import grants as views
 from breakglass.views import shapes
 

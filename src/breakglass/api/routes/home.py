@@ -1,8 +1,9 @@
 """Where things stand: for anybody whether the node lives and is sealed, for a person the three answers."""
 
 from breakglass import __version__
-from breakglass.api.declare import PUBLIC, SIGNED_IN, Api, Signed
-from breakglass.api.house import House
+from breakglass.api.registry import Api
+from breakglass.http.declare import PUBLIC, SIGNED_IN, Signed
+from breakglass.http.house import House
 from breakglass.views import overview, shapes
 
 

@@ -7,9 +7,10 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from breakglass.api.bodies import Decision, NewRequest, RequestIdIn, Signature
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.flow import approve, ask, keep
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.model.ids import RequestId
 from breakglass.model.request import AccessRequest, State
 from breakglass.storage.work import Read

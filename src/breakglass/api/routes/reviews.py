@@ -1,10 +1,11 @@
 """Reviews: owed, looked at with their checklist, and signed by an auditor who had no part in the access."""
 
 from breakglass.api.bodies import Judgement, ReviewIdIn, Signature
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Limit, Skip, Text
 from breakglass.flow import review
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.views import review_page, shapes
 from breakglass.views import reviews as views
 

@@ -6,12 +6,13 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from breakglass.api.bodies import ProposalIdIn, Signature
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Text
 from breakglass.errors import NotFound, Tampered, Unavailable
 from breakglass.flow import keep, roster
 from breakglass.flow.estate import Estate
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.storage.work import Read
 from breakglass.trust.chain import Version
 from breakglass.trust.roster import parse

@@ -1,10 +1,11 @@
 """Password changes: what is owed, what was proven, and one on demand."""
 
 from breakglass.api.bodies import AccountIdIn
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Limit, Skip
 from breakglass.flow import rotate
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.model.rotation import Rotation
 from breakglass.storage.work import Read
 from breakglass.views import rotations as views

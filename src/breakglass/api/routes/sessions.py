@@ -3,10 +3,11 @@
 from fastapi import Response
 
 from breakglass.api.bodies import SessionIdIn, Signature, Why
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Limit, Skip, Text
 from breakglass.flow import close, review
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.model.session import Session
 from breakglass.storage.work import Read
 from breakglass.views import sessions as views

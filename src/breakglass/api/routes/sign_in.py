@@ -7,10 +7,11 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from breakglass.api.bodies import SignIn
-from breakglass.api.declare import PUBLIC, SIGNED_IN, Api, Signed
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.errors import Refused
 from breakglass.flow import sign_in as flow
+from breakglass.http.declare import PUBLIC, SIGNED_IN, Signed
+from breakglass.http.house import House
 from breakglass.identity import sign_in as identity
 from breakglass.model.people import SYSTEM
 

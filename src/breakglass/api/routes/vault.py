@@ -3,9 +3,10 @@
 import asyncio
 
 from breakglass.api.bodies import Share
-from breakglass.api.declare import SIGNED_IN, Api, Signed, those_who
-from breakglass.api.house import House
+from breakglass.api.registry import Api
 from breakglass.flow import seal
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
 from breakglass.model.secret import Secret
 from breakglass.views import shapes
 from breakglass.views import vault as views

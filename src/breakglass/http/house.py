@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
-from breakglass.api.attempts import Challenges, Failures
-from breakglass.api.services import Services
 from breakglass.errors import Forbidden
 from breakglass.flow import sign_in
+from breakglass.http.attempts import Challenges, Failures
+from breakglass.http.services import Services
 from breakglass.model.people import Actor
 from breakglass.storage.work import Read, Step
 from breakglass.trust.chain import Chain
@@ -43,10 +43,9 @@ class House:
     async def see(self, view: Callable[Concatenate[Read, Book, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.services.store.read(view, self.book, *args, **kwargs)
 
-    async def actor(self, authorization: str) -> Actor | None:
-        """Who this header's token signs in; None for nobody."""
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_MAX:
+    async def actor(self, token: str) -> Actor | None:
+        """Whom this token signs in; None for nobody."""
+        if not 0 < len(token) <= TOKEN_MAX:
             return None
         try:
             return await self.services.store.read(sign_in.who, self.chain.head, token)

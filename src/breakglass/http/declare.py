@@ -1,21 +1,21 @@
 """Routes, each declared with who may use it: that is checked before anything that was sent is read.
 
     @api.get("/requests", may=SIGNED_IN)            PUBLIC     anybody, also before signing in
-                                                    SIGNED_IN  anybody in the roster
+    @pages.get("/audit", may=those_who("audit"))    SIGNED_IN  anybody in the roster
                                                     a set      whoever has one of these roles
 
 An application with a route that was made in any other way is not built.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
 
-from breakglass.api.errors import ErrorAnswer
-from breakglass.api.house import House
 from breakglass.errors import Forbidden, NotSignedIn
 from breakglass.identity.access import MAY
 from breakglass.model.people import Actor, Role
@@ -29,7 +29,8 @@ class Anybody(Enum):
 PUBLIC, SIGNED_IN = Anybody.PUBLIC, Anybody.SIGNED_IN
 May = Anybody | frozenset[Role]
 F = TypeVar("F", bound=Callable[..., Any])
-PREFIX = "/api"
+Asks = Callable[[HTTPConnection], Awaitable[Actor | None]]
+"""Who asks; None for nobody (http.asking)."""
 
 
 def those_who(action: str) -> frozenset[Role]:
@@ -46,62 +47,66 @@ Signed = Annotated[Actor, Depends(_signed)]
 """The person who asks; for routes that are not PUBLIC."""
 
 
+async def allowed(may: May, asks: Asks, connection: HTTPConnection) -> Actor | None:
+    """Who asks, once they may; None on a public route, where nobody is looked for.
+
+    Raises `NotSignedIn`, `Forbidden`."""
+    if may is PUBLIC:
+        return None
+    actor = await asks(connection)
+    if actor is None:
+        raise NotSignedIn("You are not signed in.", what_to_do="Sign in with your key.")
+    if isinstance(may, frozenset) and not may & actor.roles:
+        raise Forbidden("Your roles do not allow this.", what_to_do=f"Ask somebody who is: {', '.join(sorted(may))}.")
+    return actor
+
+
 class Declared(APIRoute):
     """A route that knows who may use it."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], *, house: House, may: May, **options: Any) -> None:
-        self.house, self.may = house, may  # first: the next line already asks for the handler
+    def __init__(self, path: str, endpoint: Callable[..., Any], *, may: May, asks: Asks, **options: Any) -> None:
+        self.may, self.asks = may, asks  # first: the next line already asks for the handler
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            if self.may is not PUBLIC:
-                actor = await self.house.actor(request.headers.get("authorization", ""))
-                if actor is None:
-                    raise NotSignedIn("You are not signed in.", what_to_do="Sign in with your key.")
-                if isinstance(self.may, frozenset) and not self.may & actor.roles:
-                    raise Forbidden(
-                        "Your roles do not allow this.",
-                        what_to_do=f"Ask somebody who is: {', '.join(sorted(self.may))}.",
-                    )
+            actor = await allowed(self.may, self.asks, request)
+            if actor is not None:
                 request.state.actor = actor
             return await handle(request)
 
         return guarded
 
 
-class Api:
-    """The registry: the only way to make a route."""
+class Registry:
+    """The only way to make a route. Each front door has one of its own, with what its routes share."""
 
-    def __init__(self, app: FastAPI, house: House) -> None:
-        self.app, self.house = app, house
+    prefix = ""
+    shared: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, app: FastAPI, asks: Asks) -> None:
+        self.app, self.asks = app, asks
 
     def get(self, path: str, *, may: May, **options: Any) -> Callable[[F], F]:
-        return self._route("GET", path, may, options)
+        return self.route("GET", path, may, options)
 
     def post(self, path: str, *, may: May, **options: Any) -> Callable[[F], F]:
-        return self._route("POST", path, may, options)
+        return self.route("POST", path, may, options)
 
     def put(self, path: str, *, may: May, **options: Any) -> Callable[[F], F]:
-        return self._route("PUT", path, may, options)
+        return self.route("PUT", path, may, options)
 
     def delete(self, path: str, *, may: May, **options: Any) -> Callable[[F], F]:
-        return self._route("DELETE", path, may, options)
+        return self.route("DELETE", path, may, options)
 
-    def _route(self, method: str, path: str, may: May, options: dict[str, Any]) -> Callable[[F], F]:
+    def route(self, method: str, path: str, may: May, options: Mapping[str, Any]) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
-            route = Declared(
-                PREFIX + path,
-                endpoint,
-                house=self.house,
-                may=may,
-                methods=[method],
-                responses={"default": {"model": ErrorAnswer, "description": "Why not, and what to do"}},
-                **options,
+            made = Declared(
+                self.prefix + path, endpoint, may=may, asks=self.asks, methods=[method], **self.shared, **options
             )
-            self.app.router.routes.append(route)
+            self.app.router.routes.append(made)
             return endpoint
 
         return declare
