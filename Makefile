@@ -30,14 +30,15 @@ LOCKED := $(PIP) --require-hashes --only-binary=:all:
 # The stamps live in .venv and go with it.
 RUNTIME := .venv/.stamp-runtime
 DEV := .venv/.stamp-dev
+FRONTEND := .venv/.stamp-frontend
 
-setup: $(DEV)  ## make .venv with everything locked, and Breakglass itself in it (editable)
+setup: $(DEV) $(FRONTEND)  ## make .venv with everything locked, Breakglass itself in it (editable), and the pages' scripts
 
-demo: $(RUNTIME)  ## run the whole story on this machine, loopback only
+demo: $(RUNTIME) $(FRONTEND)  ## run the whole story on this machine, loopback only
 	@tools/packages --if-possible $(DEMO_PACKAGES)
 	@.venv/bin/breakglass demo $(ARGS)
 
-check: $(DEV)  ## lint, format, types, import rules, fast tests: under 90 seconds
+check: $(DEV) $(FRONTEND)  ## lint, format, types, import rules, fast tests: under 90 seconds
 	@tools/packages $(CHECK_PACKAGES)
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -45,15 +46,15 @@ check: $(DEV)  ## lint, format, types, import rules, fast tests: under 90 second
 	.venv/bin/lint-imports
 	$(PYTEST) -m "not server and not slow and not nightly" $(ARGS)
 
-test: $(DEV)  ## every test but the nightly ones, on real servers
+test: $(DEV) $(FRONTEND)  ## every test but the nightly ones, on real servers
 	@tools/packages $(TEST_PACKAGES)
 	$(PYTEST) -m "not nightly" $(ARGS)
 
-test-nightly: $(DEV)  ## the tests that run for long
+test-nightly: $(DEV) $(FRONTEND)  ## the tests that run for long
 	@tools/packages $(TEST_PACKAGES)
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) -m nightly $(ARGS)
 
-bench: $(DEV)  ## ratios against OpenSSH and others, side by side in one run; writes bench.json
+bench: $(DEV) $(FRONTEND)  ## ratios against OpenSSH and others, side by side in one run; writes bench.json
 	@tools/packages $(TEST_PACKAGES)
 	ONLY='$(ONLY)' .venv/bin/python -m bench $(ARGS)
 
@@ -66,6 +67,7 @@ picture: $(DEV)  ## make docs/pictures/story.svg anew, from a real run
 
 clean:  ## remove caches and what was built; .venv stays
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf frontend/node_modules src/breakglass/web/static/built $(FRONTEND)
 	find src tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## this list
@@ -79,4 +81,8 @@ $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml tools/venv
 
 $(DEV): $(RUNTIME) requirements-dev.lock
 	$(LOCKED) -r requirements-dev.lock
+	@touch $@
+
+$(FRONTEND): $(RUNTIME) tools/frontend $(wildcard frontend/*.json frontend/*.mjs frontend/.npmrc frontend/src/*) $(wildcard frontend/src/*/*)
+	@tools/frontend
 	@touch $@

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from breakglass.api.app import make
+from breakglass.app.site import make
 from breakglass.errors import Unavailable
 from breakglass.http.services import Services
 

@@ -48,7 +48,7 @@ Signed = Annotated[Actor, Depends(_signed)]
 
 
 async def allowed(may: May, asks: Asks, connection: HTTPConnection) -> Actor | None:
-    """Who asks, once they may; None on a public route, where nobody is looked for.
+    """Who asks, once they may, also as `connection.state.actor`; None on a public route, where nobody is looked for.
 
     Raises `NotSignedIn`, `Forbidden`."""
     if may is PUBLIC:
@@ -56,6 +56,7 @@ async def allowed(may: May, asks: Asks, connection: HTTPConnection) -> Actor | N
     actor = await asks(connection)
     if actor is None:
         raise NotSignedIn("You are not signed in.", what_to_do="Sign in with your key.")
+    connection.state.actor = actor
     if isinstance(may, frozenset) and not may & actor.roles:
         raise Forbidden("Your roles do not allow this.", what_to_do=f"Ask somebody who is: {', '.join(sorted(may))}.")
     return actor
@@ -72,9 +73,7 @@ class Declared(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            actor = await allowed(self.may, self.asks, request)
-            if actor is not None:
-                request.state.actor = actor
+            await allowed(self.may, self.asks, request)
             return await handle(request)
 
         return guarded

@@ -32,9 +32,13 @@ class House:
 
     @property
     def book(self) -> Book:
+        return Book(self.chain, self.connect_line)
+
+    def connect_line(self, user: str) -> str:
+        """What is typed to reach the SSH door as `user`."""
         settings = self.services.settings
         host, port = self.services.ssh_at() if self.services.ssh_at else (settings.ssh_host, settings.ssh_port)
-        return Book(self.chain, connect_line(host, port))
+        return connect_line(host, port)(user)
 
     async def do(self, actor: Actor, step: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one step; it is durable when this returns."""

@@ -16,6 +16,13 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_MAX = 256 * 1024
 """Bytes: a roster's document (60,000) or a statement with its signature, with room for JSON's escapes."""
+NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""For answers that no browser shows."""
+PAGE = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""For pages: everything from this server, no inline script, no style attribute. A page that needs more sets its own."""
 HEADERS = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -23,21 +30,20 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
 )
 
 
 class Headers:
     """The strict ones on each answer, unless it sets its own."""
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, app: App, policy: str = NOTHING) -> None:
+        self.app, self._headers = app, (*HEADERS, (b"content-security-policy", policy.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 there = {name.lower() for name, _ in message.get("headers", [])}
-                more = [one for one in HEADERS if one[0] not in there]
+                more = [one for one in self._headers if one[0] not in there]
                 message = {**message, "headers": [*message.get("headers", []), *more]}
             await send(message)
 

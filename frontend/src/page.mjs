@@ -1,0 +1,11 @@
+// Every page: htmx, times in the reader's zone, countdowns. Everything works without it, only less promptly.
+import "htmx.org";
+import { showTimes } from "./parts/times.js";
+import { countDown } from "./parts/countdown.js";
+
+const settle = () => {
+  showTimes(document);
+  countDown(document);
+};
+settle();
+document.addEventListener("htmx:after:swap", settle);

@@ -1,0 +1,60 @@
+"""The registry of pages: the only way to make one. Each says who may see it; what people see comes from `views`.
+
+    def add(pages: Pages) -> None:
+        @pages.get("/audit", may=those_who("audit"))
+        async def audit(request: Request) -> Response:
+            entries = await pages.house.see(log.listed)
+            return await pages.show(request, "audit.html", entries=entries)
+
+Whoever changes something is sent on with `go` (303), so that reloading repeats nothing. Templates escape everything.
+"""
+
+from types import MappingProxyType
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from breakglass.http.asking import Asking
+from breakglass.http.declare import Registry
+from breakglass.http.house import House
+from breakglass.model.people import Actor
+from breakglass.views import overview, shapes
+from breakglass.web.chrome import navigation
+from breakglass.web.look import Look
+
+VARY = "Cookie, Authorization, HX-Request"
+
+
+class Pages(Registry):
+    shared = MappingProxyType({"include_in_schema": False, "response_model": None})
+
+    def __init__(self, app: FastAPI, house: House, look: Look) -> None:
+        super().__init__(app, Asking(house).by_cookie_or_token)
+        self.house, self.look = house, look
+
+    async def show(self, request: Request, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
+        """A page. Templates find, beside `facts`: `me` (the overview of who asks, None for nobody), `nav`, `house`."""
+        actor: Actor | None = getattr(request.state, "actor", None)
+        me = facts.pop("me", None) or (await self.overview(actor) if actor else None)
+        html = self.look.render(
+            template,
+            me=me,
+            now=self.house.services.store.now(),
+            nav=navigation(self.app, actor, request.url.path, me) if actor else (),
+            settings=self.house.services.settings,
+            path=request.url.path,
+            **facts,
+        )
+        return HTMLResponse(html, status, headers={"Vary": VARY})
+
+    async def overview(self, actor: Actor) -> shapes.Overview:
+        house = self.house
+        return await house.see(
+            overview.overview, actor, vault=await house.vault(), wall=house.services.store.clock.now()
+        )
+
+
+def go(to: str) -> RedirectResponse:
+    """See other: what was asked for is done, and stands there. `to` is a path of ours."""
+    return RedirectResponse(to, 303, headers={"Vary": VARY})
