@@ -2,10 +2,12 @@
 import "htmx.org";
 import { showTimes } from "./parts/times.js";
 import { countDown } from "./parts/countdown.js";
+import { helpForms } from "./parts/forms.js";
 
 const settle = () => {
   showTimes(document);
   countDown(document);
+  helpForms(document);
 };
 settle();
 document.addEventListener("htmx:after:swap", settle);

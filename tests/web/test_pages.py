@@ -17,11 +17,45 @@ from tests.web.visitor import Visitor, words
 ALL = frozenset({"requester", "approver", "custodian", "auditor", "administrator"})
 ONLY = {"alice": "requester", "dana": "approver", "carol": "custodian", "ivy": "auditor", "adam": "administrator"}
 """People who have one role."""
+AUDITING = frozenset({"auditor", "custodian", "administrator"})
 PUBLIC = frozenset({"", *ALL})
 
 MAY: dict[str, frozenset[str]] = {
     "GET /static/{name}": PUBLIC,
     "GET /": ALL,
+    "GET /request": frozenset({"requester"}),
+    "POST /requests": frozenset({"requester"}),
+    "GET /requests": ALL,
+    "GET /requests/{id}": ALL,
+    "POST /requests/{id}/cancel": frozenset({"requester"}),
+    "GET /requests/{id}/decide": ALL,
+    "POST /requests/{id}/denial": frozenset({"approver"}),
+    "POST /requests/{id}/approve": ALL,
+    "POST /requests/{id}/deny": ALL,
+    "POST /grants/{id}/close": ALL - {"administrator"},
+    "GET /accounts": ALL,
+    "GET /accounts/{id}": ALL,
+    "POST /accounts/{id}/rotate": frozenset({"custodian"}),
+    "POST /accounts/{id}/credential": frozenset({"custodian"}),
+    "GET /rotations": ALL,
+    "GET /reviews": ALL,
+    "GET /reviews/{id}": ALL,
+    "POST /reviews/{id}/text": frozenset({"auditor"}),
+    "POST /reviews/{id}/sign": frozenset({"auditor"}),
+    "GET /people": ALL,
+    "GET /proposals": ALL,
+    "GET /estate.yaml": ALL,
+    "POST /proposals": frozenset({"administrator", "custodian"}),
+    "GET /proposals/{id}": ALL,
+    "POST /proposals/{id}/sign": ALL,
+    "GET /audit": AUDITING,
+    "GET /audit/{index}": AUDITING,
+    "POST /audit/verify": AUDITING,
+    "GET /vault": ALL,
+    "POST /vault/unseal": frozenset({"custodian"}),
+    "POST /vault/seal": frozenset({"custodian"}),
+    "GET /clock": ALL,
+    "POST /clock/confirm": ALL,
 }
 IDS = {
     "requests": "req_1",

@@ -3,13 +3,14 @@
 from breakglass.api.app import make as make_api
 from breakglass.http.house import House
 from breakglass.http.services import Services
-from breakglass.http.shield import App, Receive, Scope, Send
+from breakglass.http.shield import PAGE, App, Headers, Receive, Scope, Send
 from breakglass.web.app import make as make_pages
 
 
 def make(services: Services) -> App:
     house = House(services)
-    api, pages = make_api(services, house=house), make_pages(house)
+    # Once more from outside: an answer to an unexpected failure is made outside of the applications' own middleware.
+    api, pages = Headers(make_api(services, house=house)), Headers(make_pages(house), PAGE)
 
     async def site(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")

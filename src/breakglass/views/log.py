@@ -25,14 +25,24 @@ _e = books.entry.c
 
 
 def listed(
-    look: Read, book: Book, *, after: int = -1, about: str = "", kind: str = "", limit: int = 100
+    look: Read,
+    book: Book,
+    *,
+    after: int = -1,
+    before: int | None = None,
+    about: str = "",
+    kind: str = "",
+    limit: int = 100,
 ) -> tuple[shapes.Entry, ...]:
-    """Entries behind `after`, in order; without it the last ones. `kind`: `session.ended`, or `session.` for all."""
+    """Entries behind `after`, in order; without it the last ones, those before `before`. `kind`: `session.ended`, or
+    `session.` for all."""
     where: list[ColumnElement[bool]] = []
     if about:
         where.append(_e.about == about)
     if kind:
         where.append(_e.kind.startswith(kind, autoescape=True) if kind.endswith(".") else _e.kind == kind)
+    if before is not None:
+        where.append(_e.idx < before)
     query = select(_e.idx, _e.leaf).where(*where)
     if after >= 0:
         rows = list(look.conn.execute(query.where(_e.idx > after).order_by(_e.idx).limit(limit)))

@@ -15,10 +15,36 @@ from breakglass.http.shield import PAGE, BodyCap, Headers
 from breakglass.web import errors
 from breakglass.web.look import Look
 from breakglass.web.pages import Pages
-from breakglass.web.routes import home, static
+from breakglass.web.routes import (
+    accounts,
+    audit,
+    clock,
+    decide,
+    home,
+    people,
+    proposals,
+    requests,
+    reviews,
+    rotations,
+    static,
+    vault,
+)
 from breakglass.web.static_files import StaticFiles
 
-GROUPS: Sequence[Callable[[Pages], None]] = (static.add, home.add)
+GROUPS: Sequence[Callable[[Pages], None]] = (
+    static.add,
+    home.add,
+    requests.add,
+    decide.add,
+    accounts.add,
+    rotations.add,
+    reviews.add,
+    people.add,
+    proposals.add,
+    audit.add,
+    vault.add,
+    clock.add,
+)
 
 
 def make(house: House, groups: Sequence[Callable[[Pages], None]] = GROUPS) -> FastAPI:

@@ -6,12 +6,21 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from breakglass.views import say, shapes
+from breakglass.views import say
 from breakglass.web.icons import HERE, icon, inlined
 from breakglass.web.static_files import StaticFiles
+from breakglass.web.story import STOPPED_KINDS
 
 ENVIRONMENTS = {"production": "production", "plant": "ot", "test": "test", "drill": "drill"}
 """The style of each kind of environment; one that has none looks like production, the safe mistake."""
+
+
+BECAUSE = {
+    "login": "After a login",
+    "close": "After the end of a use",
+    "demand": "A custodian demanded it",
+    "deposit": "People have seen the stored one",
+}
 
 
 class Look:
@@ -30,6 +39,10 @@ class Look:
             "icons_here": Markup(HERE),  # noqa: S704 (ours)
             "file": files.address,
             "script": self._script,
+            "stopped_kinds": STOPPED_KINDS,
+            "because": BECAUSE,
+            "csrf": "",
+            "has_playback": False,
         }
         self._jinja.filters |= {
             "at": at, "clock": clock, "day": day, "iso": iso, "span": say.span, "where": say.where, "short": short,
@@ -92,8 +105,3 @@ def playbook(text: str) -> list[str]:
     """A playbook's lines, without their numbers: the page numbers them itself."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return [line.lstrip("0123456789").removeprefix(".").removeprefix(")").strip() or line for line in lines]
-
-
-def progress(request: shapes.Request) -> int:
-    """Which of the six steps is the present one, 1 to 6."""
-    return {"pending": 2, "approved": 3}.get(request.state, 2)

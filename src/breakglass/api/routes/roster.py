@@ -1,21 +1,17 @@
 """The roster: the version that holds, proposals for the next one, and the signatures that adopt it."""
 
-import contextlib
-
 from fastapi import Request
 from pydantic import BaseModel
 
 from breakglass.api.bodies import ProposalIdIn, Signature
 from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Text
-from breakglass.errors import NotFound, Tampered, Unavailable
+from breakglass.errors import NotFound
 from breakglass.flow import keep, roster
-from breakglass.flow.estate import Estate
+from breakglass.http.adopting import adopt
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
 from breakglass.storage.work import Read
-from breakglass.trust.chain import Version
-from breakglass.trust.roster import parse
 from breakglass.views import estate as views
 from breakglass.views import shapes
 from breakglass.views.book import Book
@@ -30,8 +26,6 @@ class SignedProposal(BaseModel):
 
 
 def add(api: Api, house: House) -> None:
-    services = house.services
-
     @api.get("/roster", may=SIGNED_IN)
     async def show_roster() -> shapes.Roster:
         """The exact document that holds, and the statements that carry it."""
@@ -61,19 +55,8 @@ def add(api: Api, house: House) -> None:
         """Bring a signature; the last one that is needed adopts the version."""
         version = await house.do(actor, roster.sign, house.chain, id, body.signature, body.text)
         if version is not None:
-            await services.store.read(_take_in, services.estate, version)
-            with contextlib.suppress(Unavailable):  # it is adopted; a sealed vault is told when it opens
-                await services.roster_adopted()
+            await adopt(house, version)
         return SignedProposal(adopted=version is not None, version=house.chain.head.version)
-
-
-def _take_in(look: Read, estate: Estate, version: Version) -> None:
-    """The node looks for new versions by itself too: whoever comes second finds it there."""
-    try:
-        estate.refresh(look)
-    except Tampered:
-        if estate.roster.version < parse(version.document).version:
-            raise
 
 
 def _roster(look: Read, book: Book) -> shapes.Roster:

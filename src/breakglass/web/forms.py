@@ -1,0 +1,57 @@
+"""What people send from pages: short texts in forms, sometimes a file. Every field has its longest length."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from breakglass.errors import Malformed
+
+FIELDS_MAX, FILES_MAX, FIELD_MAX, FILE_MAX = 40, 1, 64_000, 200_000
+"""Numbers of fields and files; bytes of one text field and of a file."""
+LONGEST = 40_000
+"""Letters of a field: a statement, or a pasted estate."""
+
+
+class Form:
+    """The fields that were sent; one that is missing reads as empty."""
+
+    def __init__(self, texts: Mapping[str, str], files: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        self._texts, self._files = texts, files
+
+    def __getitem__(self, name: str) -> str:
+        return self._texts.get(name, "")
+
+    def file(self, name: str) -> bytes:
+        return self._files.get(name, b"")
+
+    def line(self, name: str, longest: int = 200) -> str:
+        """A field that is one line. Raises `Malformed` when it is longer than anybody types."""
+        text = self[name].strip()
+        if len(text) > longest:
+            raise Malformed("A field is too long.", what_to_do="Write less.")
+        return text
+
+
+async def read(request: Request) -> Form:
+    """Raises `Malformed`. Browsers send line ends as CRLF, whatever stood in the field (HTML, form submission): they
+    become LF again, so that a text is what was signed."""
+    async with request.form(max_fields=FIELDS_MAX, max_files=FILES_MAX, max_part_size=FIELD_MAX) as sent:
+        texts: dict[str, str] = {}
+        files: dict[str, bytes] = {}
+        for name, value in sent.multi_items():
+            if isinstance(value, UploadFile):
+                files[name] = await _body(value)
+            elif len(value) > LONGEST:
+                raise Malformed("A field is too long.", what_to_do="Write less.")
+            else:
+                texts[name] = value.replace("\r\n", "\n")
+    return Form(texts, files)
+
+
+async def _body(file: UploadFile) -> bytes:
+    body = await file.read(FILE_MAX + 1)
+    if len(body) > FILE_MAX:
+        raise Malformed("The file is too long.", what_to_do=f"Send at most {FILE_MAX} bytes.")
+    return body
