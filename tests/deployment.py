@@ -45,6 +45,7 @@ class Deployment:
         self.home = Home(folder / "home")
         self.people = {login: Person(login, folder / "people") for login in self._staff}
         self.node: asyncio.subprocess.Process | None = None
+        self.shares: tuple[str, ...] = ()
         self.log = folder / "node.log"
         self.environment: dict[str, str] = {}
 
@@ -118,6 +119,7 @@ class Deployment:
             sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "breakglass", "-f", str(self.people[login].key)]
             assert (await run([*sign, str(path)])).code == 0
         chosen = {"ssh_port": 0, "api_port": 0, "key_file": str(key_file or ""), "database": self.database, **settings}
+        self.shares = begun.shares
         shares = () if file_slot else begun.shares[:2]
         await founding.finish(self.home, settings=chosen, shares=shares)
         return begun.shares

@@ -1,5 +1,7 @@
 """How values become HTML: Jinja2 with everything escaped, an undefined name is an error, and a few small filters."""
 
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +25,9 @@ BECAUSE = {
 }
 
 
+_NUMBER = re.compile(r"^[0-9]{1,2}[.)] +")
+
+
 class Look:
     def __init__(self, files: StaticFiles) -> None:
         self._files = files
@@ -42,7 +47,6 @@ class Look:
             "stopped_kinds": STOPPED_KINDS,
             "because": BECAUSE,
             "csrf": "",
-            "has_playback": False,
         }
         self._jinja.filters |= {
             "at": at, "clock": clock, "day": day, "iso": iso, "span": say.span, "where": say.where, "short": short,
@@ -101,7 +105,14 @@ def statement_lines(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def playbook(text: str) -> list[str]:
-    """A playbook's lines, without their numbers: the page numbers them itself."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return [line.lstrip("0123456789").removeprefix(".").removeprefix(")").strip() or line for line in lines]
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    steps: list[str]
+    donts: list[str]
+
+
+def playbook(text: str) -> Playbook:
+    """A playbook's lines without their numbers (the page numbers them itself), and what it warns of apart."""
+    lines = [_NUMBER.sub("", line.strip()) for line in text.splitlines() if line.strip()]
+    donts = [line for line in lines if line.lower().startswith(("do not", "don't", "don’t", "never"))]
+    return Playbook([line for line in lines if line not in donts], donts)

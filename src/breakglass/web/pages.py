@@ -34,7 +34,8 @@ class Pages(Registry):
         self.house, self.look = house, look
 
     async def show(self, request: Request, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
-        """A page. Templates find, beside `facts`: `me` (the overview of who asks, None for nobody), `nav`, `house`."""
+        """A page. Templates find, beside `facts`: `me` (the overview of who asks, None for nobody), `nav`, `now`,
+        `settings`, `path`, and `exists` (the paths of all pages that there are)."""
         actor: Actor | None = getattr(request.state, "actor", None)
         me = facts.pop("me", None) or (await self.overview(actor) if actor else None)
         html = self.look.render(
@@ -44,6 +45,7 @@ class Pages(Registry):
             nav=navigation(self.app, actor, request.url.path, me) if actor else (),
             settings=self.house.services.settings,
             path=request.url.path,
+            exists={getattr(route, "path", "") for route in self.app.router.routes},
             **facts,
         )
         return HTMLResponse(html, status, headers={"Vary": VARY})

@@ -12,6 +12,13 @@ STOPPED_KINDS = frozenset(
      "recording.truncated", "rotation.refused", "rotation.reconcile", "refused"}
 )  # fmt: skip
 
+MINOR_KINDS = frozenset(
+    {"rotation.claimed", "rotation.staged", "rotation.applying", "rotation.applied", "rotation.verified",
+     "rotation.login_tried", "rotation.put_off", "rotation.woken", "rotation.freed", "credential.previous",
+     "secret.release", "recording.head", "recording.complete"}
+)  # fmt: skip
+"""Steps within a step: told only in the full list."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
@@ -30,6 +37,8 @@ class Story:
     title: str
     sentence: str
     help: str
+    told: tuple[shapes.Event, ...]
+    """What happened, without the steps within a step."""
     nexts: tuple[Next, ...]
     over: bool
     """Nothing will change any more."""
@@ -85,6 +94,7 @@ def _story(
         title=title,
         sentence=sentence,
         help=help,
+        told=tuple(event for event in page.timeline if event.kind not in MINOR_KINDS),
         nexts=() if over else coming[left:],
         over=over,
     )
