@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from breakglass.http.asking import COOKIE
 from tests.deployment import Deployment
 
 CHROMIUM = "/usr/bin/chromium"
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SERIOUS = frozenset({"serious", "critical"})
 
 
@@ -42,7 +43,14 @@ class Somebody:
 
     @classmethod
     async def sit_down(
-        cls, browser: Browser, world: Deployment, login: str, *, screen: Any = None, dark: bool = False, **more: Any
+        cls,
+        browser: Browser,
+        world: Deployment,
+        login: str,
+        *,
+        screen: ViewportSize | None = None,
+        dark: bool = False,
+        **more: Any,
     ) -> "Somebody":
         context = await browser.new_context(
             viewport=screen or DESKTOP,
