@@ -3,6 +3,7 @@ import "htmx.org";
 import { showTimes } from "./parts/times.js";
 import { countDown } from "./parts/countdown.js";
 import { helpForms } from "./parts/forms.js";
+import { watchUpdates } from "./parts/stale.js";
 
 const settle = () => {
   showTimes(document);
@@ -10,4 +11,5 @@ const settle = () => {
   helpForms(document);
 };
 settle();
+watchUpdates();
 document.addEventListener("htmx:after:swap", settle);

@@ -224,6 +224,21 @@ async def propose(world: Deployment, browser: Browser) -> None:
     await carol.leave()
 
 
+async def test_a_page_that_is_not_up_to_date_says_so(world: Deployment, browser: Browser) -> None:
+    alice = await Somebody.sit_down(browser, world, "alice")
+    await alice.go("/")
+    stale = alice.page.locator("#stale")
+    await expect(stale).to_be_hidden()
+    await alice.page.context.set_offline(True)
+    await expect(stale).to_contain_text("The server does not answer", timeout=15_000)
+    await alice.page.context.set_offline(False)
+    await expect(stale).to_be_hidden(timeout=15_000)
+    await alice.page.context.clear_cookies()
+    await expect(stale).to_contain_text("You are signed out", timeout=15_000)
+    assert "Am I in? No." in await alice.text()
+    await alice.leave()
+
+
 async def test_two_people_unseal_the_vault(world: Deployment, browser: Browser) -> None:
     carol = await Somebody.sit_down(browser, world, "carol")
     await carol.go("/vault")

@@ -47,6 +47,7 @@ def from_here(connection: HTTPConnection) -> bool:
     """Whether a browser says that one of our own pages sent this: its Origin is the host that it talks to.
 
     Browsers send Origin with every POST and every WebSocket (Fetch standard, 3.2); without one nothing is believed."""
+    host = connection.headers.get("host", "")
     scheme = {"ws": "http", "wss": "https"}.get(connection.url.scheme, connection.url.scheme)
-    origins = {f"{scheme}://{connection.headers.get('host', '')}", f"https://{connection.headers.get('host', '')}"}
-    return connection.headers.get("origin", "") in origins
+    ours = {f"{scheme}://{host}", f"https://{host}"}  # where TLS ends before us, we see http and browsers https
+    return bool(host) and connection.headers.get("origin", "") in ours

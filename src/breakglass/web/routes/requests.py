@@ -1,6 +1,6 @@
 """Requests: the form, the list, one with its story, and taking it back."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -11,9 +11,10 @@ from breakglass.flow import approve, ask, close, keep
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.status import status_of
 from breakglass.model.ids import GrantId, RequestId, checked
-from breakglass.model.people import Role
-from breakglass.model.policy import in_words
+from breakglass.model.people import Actor, Role
+from breakglass.model.policy import Part
 from breakglass.model.target import AccountId
+from breakglass.trust.roster import Roster
 from breakglass.views import requests as views
 from breakglass.views import rotations
 from breakglass.web.forms import Form, read
@@ -31,8 +32,8 @@ def add(pages: Pages) -> None:
     async def form_page(
         request: Request, filled: Form, errors: dict[str, str], refusal: BreakglassError | None = None
     ) -> Response:
-        head = house.chain.head
-        status = status_of(refusal) if refusal else 422 if errors else 200
+        head, status = house.chain.head, status_of(refusal) if refusal else 422 if errors else 200
+        me: Actor = request.state.actor
         return await pages.show(
             request,
             "request_form.html",
@@ -48,7 +49,10 @@ def add(pages: Pages) -> None:
                     "account": one,
                     "target": head.targets[one.target],
                     "max_for": head.policy_of(one).max_for,
-                    "quorum": in_words(head.policy_of(one).quorum),
+                    "needs": tuple(
+                        (part, approvers(head, part, me, house.services.store.now()))
+                        for part in head.policy_of(one).quorum
+                    ),
                 }
                 for one in head.accounts.values()
             ),
@@ -130,6 +134,15 @@ def add(pages: Pages) -> None:
     async def close_grant(id: str, actor: Signed) -> Response:
         grant = await house.do(actor, close.close, GrantId(checked("grt", id)))
         return go(f"/requests/{grant.request}")
+
+
+def approvers(roster: Roster, part: Part, asking: Actor, now: datetime) -> tuple[str, ...]:
+    """Names of those whose word counts for this part of a quorum; whoever asks never counts."""
+    return tuple(
+        one.name
+        for one in roster.people.values()
+        if Role.APPROVER in one.roles and part.group in one.groups and one.active(now) and one.id != asking.id
+    )
 
 
 _CLOSERS = those_who("close") - {Role.REQUESTER}
