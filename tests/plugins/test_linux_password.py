@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shlex
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -11,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import asyncssh
 import pytest
 
 from breakglass.errors import OutcomeUnknown
@@ -19,19 +17,11 @@ from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, Protocol
 from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
 from breakglass.plugins.linux_password import plugin
-from breakglass.testing.rotator_contract import Linger, RotatorContract, fresh_secret
+from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
+from tests.plugins.unix import Direct, leaves, lingers, stock
 from tests.servers.sshd import Account, Sshd, expire, make_account, processes_of, running_sshd, set_password
 
 pytestmark = pytest.mark.server
-
-
-class Direct:
-    """Dials from here, as the gateway's own `Direct` does."""
-
-    async def create_connection(
-        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, **options: Any
-    ) -> tuple[asyncio.BaseTransport, Any]:
-        return await asyncio.get_running_loop().create_connection(factory, host, port, **options)
 
 
 @pytest.fixture
@@ -48,20 +38,6 @@ async def sshd(tmp_path: Path) -> AsyncIterator[Sshd]:
 def at(sshd: Sshd, account: Account, become: str) -> Place:
     endpoint = Endpoint(protocol=Protocol.SSH, host="127.0.0.1", port=sshd.port, host_key=sshd.host_key_line)
     return Place(dial=Direct(), endpoint=endpoint, username=account.name, options={"become": become})
-
-
-async def stock(place: Place, secret: Secret) -> asyncssh.SSHClientConnection:
-    """A client that is not the rotator's."""
-    return await asyncssh.connect(
-        place.endpoint.host,
-        place.endpoint.port,
-        config=None,
-        username=place.username,
-        password=secret.reveal().decode(),
-        known_hosts=([asyncssh.import_public_key(place.endpoint.host_key)], [], []),
-        client_keys=None,
-        agent_path=None,
-    )
 
 
 class Kinds(RotatorContract):
@@ -82,22 +58,11 @@ class Kinds(RotatorContract):
 
     @pytest.fixture
     async def linger(self, place: Place, account: Account) -> Linger:
-        """A detached process that ignores TERM, and the session that started it is over."""
+        return lingers(place, account)
 
-        async def start(secret: Secret) -> Callable[[], Awaitable[bool]]:
-            async with await stock(place, secret) as connection:
-                hidden = "trap '' TERM; echo $$ > pid; while :; do sleep 1; done"
-                await connection.run(
-                    f"setsid nohup sh -c {shlex.quote(hidden)} >/dev/null 2>&1 </dev/null & sleep 0.3", check=True
-                )
-            pid = int((account.home / "pid").read_text())
-
-            async def still_runs() -> bool:
-                return pid in processes_of(account.uid)
-
-            return still_runs
-
-        return start
+    @pytest.fixture
+    def leave(self, place: Place) -> Leave:
+        return leaves(place)
 
 
 class TestWithSudo(Kinds):

@@ -15,8 +15,8 @@ from breakglass.errors import HostKeyMismatch, Malformed, OutcomeUnknown, Target
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, Protocol
 from breakglass.plugin_api.rotator import ChangeRefused, Place
-from breakglass.plugins.linux_password import remains
 from breakglass.plugins.linux_password.rotator import LinuxPassword
+from breakglass.plugins.over_ssh import remains
 from breakglass.testing.rotator_contract import holds_no_secret, other_host_key
 
 CURRENT, NEW = Secret(b"the-current-one"), Secret(b"the-new-one")

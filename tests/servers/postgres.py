@@ -24,6 +24,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.servers.tls import Certified, certified
+
 SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '{folder}'
@@ -48,6 +50,7 @@ class Postgres:
     passwords: Path
     """libpq's password file, 0600."""
     process: "subprocess.Popen[bytes] | None" = field(default=None)
+    tls: Certified | None = field(default=None)
 
     @contextmanager
     def database(self, *, like: str = "template0", encoding: str = "UTF8") -> Iterator[str]:
@@ -102,14 +105,20 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A cluster that accepts only its one user `breakglass`, with a random password."""
+def running_postgres(*, tls: bool = False) -> Iterator[Postgres]:
+    """A cluster that accepts only its one user `breakglass`, with a random password; with `tls`, over TLS too."""
     user = _somebody()
     # Not below a test's own folder: the server's user must get in, and a socket's path is short.
     folder = Path(tempfile.mkdtemp(prefix="bgpg"))
     try:
         os.chown(folder, user.pw_uid, user.pw_gid)
         server = _made(folder, user)
+        if tls:
+            server.tls = certified(folder, owner=user.pw_uid)
+            with (folder / "data" / "postgresql.conf").open("a") as settings:
+                settings.write(
+                    f"ssl = on\nssl_cert_file = '{server.tls.certificate}'\nssl_key_file = '{server.tls.key}'\n"
+                )
         server.start()
         try:
             yield server

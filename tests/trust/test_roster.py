@@ -20,6 +20,7 @@ from breakglass.trust.posture import must_be_usable
 from breakglass.trust.roster import DOCUMENT_MAX, Roster, parse
 from breakglass.trust.terms import endpoint_of, terms
 from tests.audit.kit import BEGAN, KEYS, ORIGIN, estate, fingerprint_of, founding, public_of
+from tests.servers.tls import other_pin
 
 ROSTER, VERSION = founding()
 DOCUMENT: dict[str, Any] = canonical.read(VERSION.document)
@@ -373,3 +374,55 @@ def test_estates_are_founded_with_the_vaults_keys() -> None:
     document = drafting.founding(estate(), deployment="dep_x", origin=ORIGIN, keys=KEYS, at=BEGAN)
     assert parse(document).keys.log == KEYS["log"]
     assert drafting.estate_of(document)["people"]["usr_bo"]["keys"][0]["approves_from"] == "2026-11-23T21:00:00Z"
+
+
+def with_target(**members: Any) -> bytes:
+    document = copy.deepcopy(DOCUMENT)
+    [target, *_] = document["targets"].values()
+    del target["host_key"]
+    target.update(members)
+    return canonical.write(document)
+
+
+def test_a_target_inside_tls_is_known_by_its_certificate() -> None:
+    certificate = other_pin().removeprefix("x509 ")
+    roster = parse(with_target(protocol="postgresql", certificate=certificate))
+    [target, *_] = roster.targets.values()
+    assert target.endpoint.host_key == f"x509 {certificate}"
+    account = next(one.id for one in roster.accounts.values() if one.target == target.id)
+    drawn = terms(
+        roster,
+        requester=UserId("usr_alice"),
+        key="SHA256:x",
+        account=account,
+        condition=next(iter(roster.conditions)),
+        reason="it is down",
+        duration=timedelta(minutes=5),
+    )
+    assert endpoint_of(drawn.facts()) == target.endpoint
+
+
+@pytest.mark.parametrize("certificate", ["", "AAAA", "not base64", "ssh-ed25519 AAAA"])
+def test_what_is_no_certificate_is_refused(certificate: str) -> None:
+    with pytest.raises(Malformed):
+        parse(with_target(protocol="postgresql", certificate=certificate))
+
+
+def test_a_target_inside_tls_needs_a_certificate_and_has_no_host_key() -> None:
+    with pytest.raises(Malformed):
+        parse(with_target(protocol="ldaps"))
+    with pytest.raises(Malformed):
+        parse(with_target(protocol="ldaps", certificate=other_pin().removeprefix("x509 "), host_key="ssh-ed25519 A"))
+
+
+def test_an_accounts_schedule_kind_and_dependants_are_read() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    [(id, account), *_] = document["accounts"].items()
+    document["accounts"]["acc_other"] = {**account, "name": "other"}
+    account.update(rotate_every_days=30, secret="ssh-key", rotates_with=["acc_other"])
+    found = parse(canonical.write(document)).account(id)
+    assert (found.rotate_every, found.secret, found.rotates_with) == (timedelta(days=30), "ssh-key", ("acc_other",))
+    for wrong in ([id], ["acc_nowhere"], ["acc_other", "acc_other"]):
+        account["rotates_with"] = wrong
+        with pytest.raises(Malformed):
+            parse(canonical.write(document))

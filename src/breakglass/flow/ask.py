@@ -14,6 +14,7 @@ from breakglass.model.people import Role
 from breakglass.model.policy import Policy, in_words, missing
 from breakglass.model.request import AccessRequest, State
 from breakglass.model.review import Review
+from breakglass.model.target import Account, Protocol
 from breakglass.storage.work import Work
 from breakglass.trust.roster import Roster
 
@@ -39,6 +40,7 @@ def ask(
     if again:
         raise WrongState("This id belongs to another request.", what_to_do="Leave it out, or make a new one.", about=id)
     wanted = roster.find_account(target, account)
+    _has_a_door(roster, wanted)
     policy = roster.policy_of(wanted)
     asked = AccessRequest(
         id=id,
@@ -57,6 +59,17 @@ def ask(
     _has_credential(work, asked)
     _can_be_approved(work, roster, policy, asked)
     return work.apply(change)
+
+
+def _has_a_door(roster: Roster, wanted: Account) -> None:
+    """Its secrets are kept and changed, but nobody would be let in with them."""
+    endpoint = roster.endpoint_of(wanted)
+    if endpoint.protocol is not Protocol.SSH:
+        raise Refused(
+            f"There is no door for sessions to {endpoint.protocol} targets yet.",
+            what_to_do="Ask for an SSH account on the same host.",
+            about=wanted.id,
+        )
 
 
 def _no_review_owed(work: Work, asked: AccessRequest) -> None:

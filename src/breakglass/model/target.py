@@ -5,6 +5,7 @@ it, with the disaster that it is for. Both stand in the signed roster: what the 
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import NewType
 
@@ -22,7 +23,20 @@ class Environment(StrEnum):
 
 
 class Protocol(StrEnum):
+    """How a target is spoken to. Each but SSH is inside TLS."""
+
     SSH = "ssh"
+    POSTGRESQL = "postgresql"
+    MARIADB = "mariadb"
+    LDAPS = "ldaps"
+    HTTPS = "https"
+
+
+class SecretKind(StrEnum):
+    """What the vault makes and keeps for an account."""
+
+    PASSWORD = "password"  # noqa: S105 (a kind, no secret)
+    SSH_KEY = "ssh-key"
 
 
 class RotateAt(StrEnum):
@@ -36,8 +50,9 @@ class RotateAt(StrEnum):
 class Endpoint:
     """Exactly where a session may go: all that a statement says of it, and nothing that a name service decides alone.
 
-    `host_key` is one public key in OpenSSH's form, `ssh-ed25519 AAAA…`, without a comment. `connector` is empty when
-    the node reaches the target directly.
+    `host_key` is how the target is known: for SSH one public key in OpenSSH's form, `ssh-ed25519 AAAA…`, without a
+    comment; for the others `x509 MII…`, one certificate (DER in base64), which is the target's own or the CA's that
+    issued it. `connector` is empty when the node reaches the target directly.
     """
 
     protocol: Protocol
@@ -93,4 +108,9 @@ class Account:
     rotator: str
     rotator_options: dict[str, str] = field(default_factory=dict)
     rotate_at: RotateAt = RotateAt.LOGIN
+    rotate_every: timedelta | None = None
+    """The longest that a secret stays without use."""
+    secret: SecretKind = SecretKind.PASSWORD
     password: PasswordRules = field(default_factory=PasswordRules)
+    rotates_with: tuple[AccountId, ...] = ()
+    """Accounts that depend on this one: each change here owes one there."""

@@ -13,11 +13,12 @@ are its most important answer, because they decide what the engine believes:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from breakglass.errors import Refused
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint
+from breakglass.model.trace import Trace
 from breakglass.plugin_api.dial import Dial
 
 
@@ -67,6 +68,15 @@ class Rotator(Protocol):
 
     async def end_remains(self, place: Place, secret: Secret) -> Sequence[Remainder]:
         """End what still runs as the account (sessions, processes), other than the rotator's own connection; returns
-        what
-        could not be ended, empty when nothing remains."""
+        what could not be ended, empty when nothing remains."""
+        ...
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """A rotator that can also look at what people leave behind on its target."""
+
+    async def traces(self, place: Place, secret: Secret) -> Sequence[Trace]:
+        """What outlives a session and stands there now: keys, cron lines, sudo rules, users and roles, listening ports.
+        Without what the rotator itself keeps there. Raises as `end_remains` does."""
         ...

@@ -10,6 +10,10 @@ class TestMine(RotatorContract):
     @pytest.fixture
     def linger(self, place): ...    async (secret) -> async () -> bool: starts something as the account on the target,
                                     signed in with that secret, and gives a way to ask whether it still runs
+    @pytest.fixture
+    def leave(self, place): ...     async (secret) -> str: leaves something on the target that outlives a session, and
+                                    gives words that name it; only for a rotator with `traces`
+    def make(): ...                 a new secret, where it is no password
 
 rotator promise                                     proven by
 change, then new works and old is refused           test_change_is_proven
@@ -18,26 +22,33 @@ a definite no changes nothing                       test_a_wrong_current_passwor
 nothing sent is told as nothing sent                test_an_unreachable_target_is_down
 a false host key stops everything                   test_another_host_key_is_an_alarm (endpoints with a pinned key)
 nothing of the account is left                      test_what_runs_as_the_account_is_ended
+what people leave behind is seen                    test_what_is_left_behind_is_seen (rotators that look)
 no error text holds a secret                        in each of them
 """
 # ruff: noqa: S101 (pytest's asserts are what a contract is made of)
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
+from breakglass.codec import x509 as pins
 from breakglass.errors import HostKeyMismatch, TargetDown
 from breakglass.model.secret import Secret
-from breakglass.model.target import PasswordRules
-from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
+from breakglass.model.target import Endpoint, PasswordRules, Protocol
+from breakglass.model.trace import Trace, difference, kept
+from breakglass.plugin_api.rotator import ChangeRefused, Looks, Place, Rotator
 
 Linger = Callable[[Secret], Awaitable[Callable[[], Awaitable[bool]]]]
+Leave = Callable[[Secret], Awaitable[str]]
 
 
 class NoWay:
@@ -59,6 +70,16 @@ def other_host_key() -> str:
     return Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
+def other_pin(endpoint: Endpoint) -> str:
+    """A host key or certificate that nobody has."""
+    if endpoint.protocol is Protocol.SSH:
+        return other_host_key()
+    key, now = Ed25519PrivateKey.generate(), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "other")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    return pins.line(builder.sign(key, None).public_bytes(Encoding.DER))
+
+
 def holds_no_secret(error: BaseException, *known: Secret) -> None:
     """Asserts that neither the error nor what hangs on it shows one of the secrets."""
     seen: BaseException | None = error
@@ -71,9 +92,14 @@ def holds_no_secret(error: BaseException, *known: Secret) -> None:
 class RotatorContract:
     """See the module."""
 
+    @staticmethod
+    def make() -> Secret:
+        """A new secret as the vault would make it."""
+        return fresh_secret()
+
     @pytest.fixture
     def new(self) -> Secret:
-        return fresh_secret()
+        return self.make()
 
     async def test_change_is_proven(self, rotator: Rotator, place: Place, current: Secret, new: Secret) -> None:
         assert await rotator.works(place, current) is True
@@ -91,7 +117,7 @@ class RotatorContract:
     async def test_a_wrong_current_password_changes_nothing(
         self, rotator: Rotator, place: Place, current: Secret, new: Secret
     ) -> None:
-        wrong = fresh_secret()
+        wrong = self.make()
         with pytest.raises(ChangeRefused) as refused:
             await rotator.change(place, wrong, new)
         holds_no_secret(refused.value, wrong, new, current)
@@ -117,7 +143,7 @@ class RotatorContract:
     ) -> None:
         if not place.endpoint.host_key:
             return
-        elsewhere = replace(place, endpoint=replace(place.endpoint, host_key=other_host_key()))
+        elsewhere = replace(place, endpoint=replace(place.endpoint, host_key=other_pin(place.endpoint)))
         for act in (
             rotator.change(elsewhere, current, new),
             rotator.works(elsewhere, current),
@@ -138,3 +164,22 @@ class RotatorContract:
         assert not await still_runs()
         assert list(await rotator.end_remains(place, current)) == []
         assert await rotator.works(place, current) is True
+
+    async def test_what_is_left_behind_is_seen(
+        self, rotator: Rotator, place: Place, current: Secret, new: Secret, request: pytest.FixtureRequest
+    ) -> None:
+        if not isinstance(rotator, Looks):
+            return
+        leave: Leave = request.getfixturevalue("leave")
+        before = await rotator.traces(place, current)
+        await rotator.change(place, current, new)
+        assert own(before, await rotator.traces(place, new)) == (), "what the rotator itself keeps is no trace"
+        left = await leave(new)
+        assert any(left in line for line in difference(kept(before), await rotator.traces(place, new)))
+
+
+def own(before: Sequence[Trace], after: Sequence[Trace]) -> tuple[str, ...]:
+    """The difference without ports, which come and go on a machine that others use, too."""
+    return tuple(
+        line for line in difference(kept(before), after) if not line.endswith(" port") and " port " not in line
+    )

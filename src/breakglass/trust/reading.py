@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from breakglass.codec import base64url, canonical, cose, instant, lines, origin, sshwire, webauthn
+from breakglass.codec import base64url, canonical, cose, instant, lines, origin, sshwire, webauthn, x509
 from breakglass.errors import Malformed
 from breakglass.model.condition import Condition
 from breakglass.model.ids import UserId, checked
@@ -23,6 +23,7 @@ from breakglass.model.target import (
     PasswordRules,
     Protocol,
     RotateAt,
+    SecretKind,
     Target,
     TargetId,
 )
@@ -184,11 +185,14 @@ def domains(obj: Obj) -> Mapping[str, Domain]:
 def targets(obj: Obj, domains: Mapping[str, Domain]) -> Mapping[str, Target]:
     found: dict[str, Target] = {}
     for id, one in obj.members("tgt"):
+        protocol = Protocol(one.one_of("protocol", tuple(Protocol), "ssh"))
         endpoint = Endpoint(
-            protocol=Protocol(one.one_of("protocol", tuple(Protocol), "ssh")),
+            protocol=protocol,
             host=one.text("host", longest=253),
             port=one.number("port", least=1, most=65535),
-            host_key=sshwire.line(one.ssh_key("host_key", longest=2000)),
+            host_key=sshwire.line(one.ssh_key("host_key", longest=2000))
+            if protocol is Protocol.SSH
+            else x509.pin(one.text("certificate", longest=x509.LONGEST), f"{one.path}.certificate"),
             connector=one.text("connector", "", empty=True),
         )
         found[id] = Target(
@@ -218,12 +222,19 @@ def accounts(obj: Obj, targets: Mapping[str, Target], policies: Mapping[str, Pol
             rotator=one.name("rotator"),
             rotator_options={name: options.text(name) for name in options.value},
             rotate_at=RotateAt(one.one_of("rotate_at", tuple(RotateAt), "login")),
+            rotate_every=timedelta(days=days) if (days := one.number("rotate_every_days", 0, most=366)) else None,
+            secret=SecretKind(one.one_of("secret", tuple(SecretKind), "password")),
             password=_password(rules),
+            rotates_with=tuple(map(AccountId, _names(one, "rotates_with", frozenset(obj.value) - {id}))),
         )
         rules.done()
         one.done()
     _once("account", [f"{account.name} on {account.target}" for account in found.values()])
     return found
+
+
+def _names(one: Obj, name: str, allowed: frozenset[str]) -> list[str]:
+    return one.names(name, allowed) if name in one.value else []
 
 
 def _password(rules: Obj) -> PasswordRules:

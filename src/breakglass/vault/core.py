@@ -16,7 +16,7 @@ from breakglass.codec import note
 from breakglass.errors import Expired, Malformed, NotEntitled, Refused, Tampered, TooMany
 from breakglass.model.ids import GrantId, RequestId, checked, grant_of
 from breakglass.model.secret import Secret
-from breakglass.model.target import Endpoint
+from breakglass.model.target import Endpoint, SecretKind
 from breakglass.trust.chain import Chain, Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import envelope, judge, passwords, pinning, recording_key
@@ -147,11 +147,12 @@ class Vault(Keeper):
 
     # -- secrets ------------------------------------------------------------------------------------------------------
     def mint(self, account: str, credential: str, version: int) -> bytes:
-        """A fresh random password by the account's rules, sealed for this place: nobody sees it before its release."""
+        """A fresh random secret of the account's kind, sealed for this place: nobody sees it before its release."""
         with self._opened() as opened:
-            rules = opened.loaded().head.account(account).password
-            with passwords.fresh(rules) as password:
-                return envelope.seal(password, _bound(account, credential, version), opened.keyring.kek)
+            found = opened.loaded().head.account(account)
+            key = found.secret is SecretKind.SSH_KEY
+            with passwords.fresh_key() if key else passwords.fresh(found.password) as secret:
+                return envelope.seal(secret, _bound(account, credential, version), opened.keyring.kek)
 
     def store(self, account: str, credential: str, version: int, secret: Secret) -> bytes:
         """Seal a secret that a custodian deposits; it is wiped. Raises `Malformed` for one that no target takes."""

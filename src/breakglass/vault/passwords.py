@@ -1,6 +1,9 @@
-"""Passwords that the vault makes, and what it takes as a deposited secret."""
+"""Secrets that the vault makes, and what it takes as a deposited one."""
 
 import secrets
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from breakglass.errors import Malformed
 from breakglass.model.secret import Secret
@@ -16,6 +19,12 @@ def fresh(rules: PasswordRules) -> Secret:
     for place in range(rules.length):
         password[place] = ord(secrets.choice(rules.alphabet))
     return Secret(password)
+
+
+def fresh_key() -> Secret:
+    """A new Ed25519 key in OpenSSH's form (openssh-key-v1), without passphrase or comment."""
+    key = Ed25519PrivateKey.generate()
+    return Secret(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
 
 
 def must_be_usable(secret: Secret) -> None:

@@ -1,16 +1,17 @@
-"""One SSH connection with one password, and what each way of failing means.
+"""One SSH connection with one secret (a password or a private key), and what each way of failing means.
 
-    unreachable, or gone before the password was sent    TargetDown
+    unreachable, or gone before the secret was used      TargetDown
     another host key than the pinned one                 HostKeyMismatch
-    password sent, and the same method offered again     LoginRefused: the one definite "wrong password"
-    password sent, and anything else                     OutcomeUnknown
+    secret used, and the same method offered again       LoginRefused: the one definite "wrong secret"
+    secret used, and anything else                       OutcomeUnknown
 
 RFC 4252 section 5.1: a server which says "failure" also says what can go on. A refused password can be tried again, so
 the method stands in that list; after a *right* password that is only the first of several factors it does not. A server
 that hangs up after its last try, asks for a new password (section 8) or for a second factor has refused nothing.
 
 The password is tried once, by `password` where it is offered, else by `keyboard-interactive`: two tries would count
-twice towards a lockout. No configuration file, agent, key or environment of the node takes part.
+twice towards a lockout. A private key (OpenSSH or PEM) is offered once, by `publickey`. No configuration file, agent,
+key or environment of the node takes part.
 """
 
 import asyncio
@@ -38,28 +39,33 @@ _GOODBYE_FOR = 2.0
 
 
 class LoginRefused(Refused):
-    """The target definitely refuses this password for this login."""
+    """The target definitely refuses this secret for this login."""
 
     code = "login_refused"
 
 
-class _OnePassword(asyncssh.SSHClient):
-    """Answers the server's questions with one password, once, and remembers what became of it."""
+class _OneSecret(asyncssh.SSHClient):
+    """Answers the server's questions with one secret, once, and remembers what became of it."""
 
-    def __init__(self, password: str) -> None:
-        self._password = password
+    def __init__(self, secret: Secret) -> None:
+        self._key = private_key(secret) if is_key(secret) else None
+        self._password = "" if self._key else _text(secret)
+        self.what = "key" if self._key else "password"
         self._method = ""
         self.sent = False
         self.refused = False
 
     def forget(self) -> None:
-        self._password = ""
+        self._password, self._key = "", None
+
+    def public_key_auth_requested(self) -> asyncssh.SSHKey | None:
+        return self._key if self.what == "key" and self._first("publickey", sends=True) else None
 
     def password_auth_requested(self) -> str | None:
-        return self._password if self._first("password", sends=True) else None
+        return self._password if self.what == "password" and self._first("password", sends=True) else None
 
     def kbdint_auth_requested(self) -> str | None:
-        return "" if self._first("keyboard-interactive", sends=False) else None
+        return "" if self.what == "password" and self._first("keyboard-interactive", sends=False) else None
 
     def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: "asyncssh.auth.KbdIntPrompts"
@@ -95,7 +101,7 @@ async def signed_in(place: Place, secret: Secret, *, within: timedelta) -> Async
 
 
 async def _connect(place: Place, secret: Secret, *, within: timedelta) -> asyncssh.SSHClientConnection:
-    endpoint, client = place.endpoint, _OnePassword(_text(secret))
+    endpoint, client = place.endpoint, _OneSecret(secret)
     pinned, algorithms = _pin(endpoint.host_key)
     try:
         async with asyncio.timeout(within.total_seconds()):
@@ -111,10 +117,10 @@ async def _connect(place: Place, secret: Secret, *, within: timedelta) -> asyncs
                 client_keys=None,
                 agent_path=None,
                 host_based_auth=False,
-                public_key_auth=False,
+                public_key_auth=client.what == "key",
                 gss_kex=False,
                 gss_auth=False,
-                preferred_auth="password,keyboard-interactive",
+                preferred_auth="publickey" if client.what == "key" else "password,keyboard-interactive",
                 compression_algs=["none"],
                 connect_timeout=within.total_seconds(),
                 login_timeout=within.total_seconds(),
@@ -134,26 +140,28 @@ async def _connect(place: Place, secret: Secret, *, within: timedelta) -> asyncs
         client.forget()
 
 
-def _meaning(place: Place, client: _OnePassword, error: Exception) -> Refused | OutcomeUnknown | TargetDown:
+def _meaning(place: Place, client: _OneSecret, error: Exception) -> Refused | OutcomeUnknown | TargetDown:
     """What an ended attempt says of the password. The server's own words stay out of it."""
-    where, login = str(place.endpoint), place.username
+    where, login, what = str(place.endpoint), place.username, client.what
     if client.refused:
         return LoginRefused(
-            f"{where} refused the password of {login}.",
-            what_to_do="Look whether the account is locked on the target, or its password was changed by hand.",
+            f"{where} refused the {what} of {login}.",
+            what_to_do=f"Look whether the account is locked on the target, or its {what} was changed by hand.",
             about=where,
         )
     if client.sent:
         return OutcomeUnknown(
-            f"{where} took the password of {login} and neither accepted nor refused it ({type(error).__name__}).",
+            f"{where} took the {what} of {login} and neither accepted nor refused it ({type(error).__name__}).",
             what_to_do="Nothing is decided: it is tried again. If it stays so, look at the target's sshd log: a second "
             "factor, an expired password, or a limit on tries.",
             about=where,
         )
     if isinstance(error, asyncssh.PermissionDenied):
         return OutcomeUnknown(
-            f"{where} offers {login} no sign-in by password.",
-            what_to_do="Allow PasswordAuthentication (or keyboard-interactive) for this login in its sshd_config.",
+            f"{where} offers {login} no sign-in by {what}.",
+            what_to_do="Allow PasswordAuthentication (or keyboard-interactive) for this login in its sshd_config."
+            if what == "password"
+            else "Allow PubkeyAuthentication for this login in its sshd_config.",
             about=where,
         )
     return TargetDown(
@@ -175,6 +183,19 @@ def _pin(host_key: str) -> tuple[asyncssh.SSHKey, list[str]]:
     raise Malformed(
         "The pinned host key can't be read.", what_to_do="Pin one line in OpenSSH's form: ssh-ed25519 AAAA…"
     )
+
+
+def is_key(secret: Secret) -> bool:
+    return secret.reveal().lstrip().startswith(b"-----BEGIN ")
+
+
+def private_key(secret: Secret) -> asyncssh.SSHKey:
+    """Raises `Malformed`."""
+    try:
+        return asyncssh.import_private_key(secret.reveal())
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError):
+        pass  # outside, so that nothing of the key hangs on the error as its context
+    raise Malformed("The stored private key can't be read.", what_to_do="Store it again, without a passphrase.")
 
 
 def _text(secret: Secret) -> str:
