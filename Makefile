@@ -34,7 +34,8 @@ FRONTEND := .venv/.stamp-frontend
 
 setup: $(DEV) $(FRONTEND)  ## make .venv with everything locked, Breakglass itself in it (editable), and the pages' scripts
 
-demo: $(RUNTIME) $(FRONTEND)  ## run the whole story on this machine, loopback only
+demo: $(RUNTIME)  ## run the whole story on this machine, loopback only
+	@$(MAKE) --no-print-directory $(FRONTEND) || echo "warning: the pages of this demo go without scripts" >&2
 	@tools/packages --if-possible $(DEMO_PACKAGES)
 	@.venv/bin/breakglass demo $(ARGS)
 

@@ -200,7 +200,9 @@ async def test_the_approve_page_is_light(world: Deployment, browser: Browser) ->
 
 
 async def test_the_pages_that_prepare_and_prove(world: Deployment, browser: Browser) -> None:
-    await passes(browser, world, "carol", "/accounts", "/people", "/proposals", "/vault", "/clock", "/audit/3")
+    await passes(
+        browser, world, "carol", "/accounts", "/people", "/proposals", "/playbooks", "/vault", "/clock", "/audit/3"
+    )
     ivy = await Somebody.sit_down(browser, world, "ivy")
     await ivy.go("/audit")
     assert "Verified:" not in await ivy.text()

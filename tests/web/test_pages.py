@@ -51,6 +51,7 @@ MAY: dict[str, frozenset[str]] = {
     "GET /audit": AUDITING,
     "GET /audit/{index}": AUDITING,
     "POST /audit/verify": AUDITING,
+    "GET /playbooks": ALL,
     "GET /vault": ALL,
     "POST /vault/unseal": frozenset({"custodian"}),
     "POST /vault/seal": frozenset({"custodian"}),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice, permutations
 
 from sqlalchemy import ColumnElement, select
 
@@ -19,6 +20,8 @@ from breakglass.views import grants, log, reviews, say, sessions, shapes
 from breakglass.views.book import Book, named, sees_all
 from breakglass.views.rows import columns, found
 
+WAYS_MAX = 24
+"""Orders of a quorum's parts that are tried: all of up to four."""
 _ENDED = {
     State.DENIED: "Denied.",
     State.CANCELLED: "Withdrawn by the requester.",
@@ -128,23 +131,33 @@ def _one(
 
 
 def _needs(book: Book, request: AccessRequest, given: Sequence[Approval], now: datetime) -> tuple[shapes.Need, ...]:
-    """What the quorum still lacks, and who could fill it: active approvers of that group who have said nothing yet."""
+    """What the quorum still lacks, and who could fill it: active approvers of that group who have said nothing yet.
+
+    Somebody in two groups may count for either, so there can be several ways to say what is missing: the one is told
+    that the people who are left can fill."""
     roster = book.roster
     if request.account not in roster.accounts:
         return ()
     quorum = roster.policy_of(roster.account(request.account)).quorum
-    said = [one.by for one in given]
+    said, groups = [one.by for one in given], roster.groups_of(now)
     others = [
         one
         for one in roster.people.values()
         if Role.APPROVER in one.roles and one.active(now) and one.id != request.by and one.id not in said
     ]
-    return tuple(
-        shapes.Need(
-            group=part.group, count=part.count, people=tuple(named(one) for one in others if part.group in one.groups)
+
+    def told(order: Sequence[policies.Part]) -> tuple[shapes.Need, ...]:
+        return tuple(
+            shapes.Need(
+                group=part.group,
+                count=part.count,
+                people=tuple(named(one) for one in others if part.group in one.groups),
+            )
+            for part in policies.missing(order, said, groups)
         )
-        for part in policies.missing(quorum, said, roster.groups_of(now))
-    )
+
+    ways = [told(order) for order in islice(permutations(quorum), WAYS_MAX)]
+    return next((way for way in ways if all(len(need.people) >= need.count for need in way)), ways[0])
 
 
 def _waiting(book: Book, request: AccessRequest, needs: Sequence[shapes.Need], now: datetime) -> str:

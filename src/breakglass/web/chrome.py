@@ -37,6 +37,7 @@ ENTRIES: Sequence[Entry] = (
     Entry(path="/accounts", icon="lock", word="Accounts", part="Prepare"),
     Entry(path="/people", icon="users", word="People", part="Prepare"),
     Entry(path="/proposals", icon="chip", word="Estate changes", part="Prepare"),
+    Entry(path="/playbooks", icon="print", word="Playbooks", part="Prepare"),
     Entry(path="/vault", icon="shield", word="Vault", part="Prepare"),
     Entry(path="/me", icon="user", word="My keys", part="Prepare"),
 )
