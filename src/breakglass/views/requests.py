@@ -146,7 +146,7 @@ def _needs(book: Book, request: AccessRequest, given: Sequence[Approval], now: d
         if Role.APPROVER in one.roles and one.active(now) and one.id != request.by and one.id not in said
     ]
 
-    def told(order: Sequence[policies.Part]) -> tuple[shapes.Need, ...]:
+    def told(order: tuple[policies.Part, ...]) -> tuple[shapes.Need, ...]:
         return tuple(
             shapes.Need(
                 group=part.group,
