@@ -10,7 +10,7 @@ from breakglass.http.status import status_of
 from breakglass.model.ids import checked
 from breakglass.model.people import Actor
 from breakglass.model.secret import Secret
-from breakglass.model.target import AccountId
+from breakglass.model.target import AccountId, Protocol, SecretKind
 from breakglass.views import accounts as views
 from breakglass.views import estate
 from breakglass.web.forms import read
@@ -41,6 +41,8 @@ def add(pages: Pages) -> None:
             beside=beside,
             target=target,
             domain=head.domains[target.domain].name,
+            is_key=head.account(AccountId(id)).secret is SecretKind.SSH_KEY,
+            takes_sessions=target.endpoint.protocol is Protocol.SSH,
             refusal=refusal,
         )
 
@@ -64,8 +66,8 @@ def add(pages: Pages) -> None:
         try:
             value = form["secret"]
             if not value or len(value) > LONGEST_SECRET:
-                raise Malformed("The password is missing.", what_to_do="Type it twice.")
-            if value != form["again"]:
+                raise Malformed("The secret is missing.", what_to_do="Enter the one that is set on the target now.")
+            if account.secret is SecretKind.PASSWORD and value != form["again"]:
                 raise Malformed("The two passwords are not the same.", what_to_do="Type it twice, the same.")
             with Secret(value.encode()) as secret:
                 await house.services.deposit(actor, account.id, secret)

@@ -13,7 +13,7 @@ from breakglass.http.status import status_of
 from breakglass.model.ids import GrantId, RequestId, checked
 from breakglass.model.people import Actor, Role
 from breakglass.model.policy import Part
-from breakglass.model.target import AccountId
+from breakglass.model.target import AccountId, Protocol
 from breakglass.trust.roster import Roster
 from breakglass.views import requests as views
 from breakglass.views import rotations
@@ -55,6 +55,7 @@ def add(pages: Pages) -> None:
                     ),
                 }
                 for one in head.accounts.values()
+                if head.targets[one.target].endpoint.protocol is Protocol.SSH  # sessions go nowhere else
             ),
         )
 
