@@ -111,3 +111,4 @@ async def test_an_unexpected_failure_tells_nothing(app: FastAPI, town: Town, mon
     answer = await alice.http.get("/people")
     assert answer.status_code == 500
     assert "hunter2" not in answer.text
+    assert "The server failed. Try again" in words(answer.text)

@@ -56,6 +56,11 @@ class Scene:
         except Malformed:
             return self.who
 
+    def moment(self, name: str) -> str:
+        """An instant that the entry holds, to the minute."""
+        text = self.text(name)
+        return f"{text[:10]} {text[11:16]} UTC"
+
     def said(self, line: str) -> str:
         """A line of the statement that the entry holds."""
         try:
@@ -113,8 +118,9 @@ def _made(s: Scene) -> Sentence:
     minutes = int(s.told.data.get("seconds", 0)) // 60
     return _say(
         f"{s.who} asks for {s.account}: {s.condition}",
-        f"Reason: {s.text('reason')}\nFor {minutes} minutes, to be decided by {s.text('decide_by')}. Read and sign it: "
-        f"`breakglass statement {s.told.about}`, then `breakglass approve {s.told.about}`; or deny it.",
+        f"Reason: {s.text('reason')}\nFor {minutes} minutes, to be decided by {s.moment('decide_by')}. "
+        f"Read and sign it: `breakglass statement {s.told.about}`, then `breakglass approve {s.told.about}`; "
+        "or deny it.",
         CRITICAL,
     )
 
@@ -166,7 +172,7 @@ _WORDS: dict[str, Words] = {
         WARNING,
     ),
     "grant.opened": lambda s: _say(
-        f"{s.requester} may use {s.account} until {s.text('ends_at')}",
+        f"{s.requester} may use {s.account} until {s.moment('ends_at')}",
         f"To end it at once: `breakglass close {s.told.about}`.",
         WARNING,
     ),

@@ -58,14 +58,18 @@ async def _page(pages: Pages, request: Request, error: BreakglassError, status: 
             actor = None
         if actor is not None:
             request.state.actor = actor
-    return await pages.show(
-        request, "error.html", status=status or status_of(error), error=error, help=_helpers(pages, request, error)
-    )
+    status = status or status_of(error)
+    try:
+        help = _helpers(pages, request, error)
+        return await pages.show(request, "error.html", status=status, error=error, help=help)
+    except Exception:  # what a page stands in failed as well: then it is said without it
+        request.state.actor = None
+        return await pages.show(request, "error.html", status=status, error=error, help=())
 
 
 def _helpers(pages: Pages, request: Request, error: BreakglassError) -> tuple[shapes.Who, ...]:
     """Who can help; told only to people of the house."""
-    if not hasattr(request.state, "actor"):
+    if getattr(request.state, "actor", None) is None:
         return ()
     route = request.scope.get("route")
     roles: frozenset[Role] = frozenset()
