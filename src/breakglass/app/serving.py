@@ -28,7 +28,7 @@ async def _serve(home: Home, settings: config.Settings) -> None:
         assert node.door is not None  # noqa: S101 (a started node has both)
         assert node.api is not None  # noqa: S101
         logging.getLogger("breakglass").info(
-            "ready: ssh on %s port %d, API on %s port %d",
+            "ready: ssh on %s port %d, API and pages on %s port %d",
             settings.ssh_host, node.door.port, settings.api_host, node.api.port,
         )  # fmt: skip
         await stop.wait()

@@ -1,13 +1,14 @@
 """A proposal for the estate's next version, as its signers look at it: what changes, and who gains and loses what."""
 
 import difflib
+from base64 import b64decode
 from collections.abc import Mapping
 
 import yaml
 
+from breakglass.codec import canonical, sshwire
 from breakglass.errors import NotFound
-from breakglass.model.people import Actor, Person
-from breakglass.model.policy import in_words
+from breakglass.model.people import Actor, Person, Role
 from breakglass.storage import rosters
 from breakglass.storage.work import Read
 from breakglass.trust.drafting import estate_of
@@ -16,6 +17,7 @@ from breakglass.views import estate, page_shapes
 from breakglass.views.book import Book, named
 
 CONTEXT = 2
+CHANGES_ANYWAY = frozenset({"version", "previous", "issued_at"})
 WIDTH = 100
 
 
@@ -23,6 +25,14 @@ def as_yaml(document: bytes) -> str:
     """The part that people edit, as the file that can be proposed again."""
     text: str = yaml.safe_dump(estate_of(document), sort_keys=False, allow_unicode=True, width=WIDTH)
     return text
+
+
+def _lines(document: bytes) -> list[str]:
+    """Everything that people or the vault rely on: the estate, and the vault's public keys."""
+    whole = {**canonical.read(document), **estate_of(document)}
+    kept = {name: one for name, one in whole.items() if name not in CHANGES_ANYWAY}
+    text: str = yaml.safe_dump(kept, sort_keys=True, allow_unicode=True, width=WIDTH)
+    return text.splitlines()
 
 
 def present(look: Read, book: Book) -> str:
@@ -39,7 +49,7 @@ def page(look: Read, book: Book, viewer: Actor, id: str) -> page_shapes.Proposal
         )
     document = rosters.proposal(look, id).document
     before, after = book.roster, parse(document)
-    old, new = present(look, book).splitlines(), as_yaml(document).splitlines()
+    old, new = _lines(estate.roster(book.chain, look).document.encode()), _lines(document)
     signed = {one.id for one in found.signed_by}
     groups = before.groups_of(look.now).get(viewer.id, frozenset())
     return page_shapes.ProposalPage(
@@ -78,12 +88,17 @@ def _of(roster: Roster, person: Person) -> tuple[str, ...]:
         words.append(f"a place until {person.expires_at:%Y-%m-%d %H:%M} UTC")
     for account in roster.accounts.values():
         policy = roster.policy_of(account)
-        where = f"{account.username} on {roster.targets[account.target].name}"
-        at = f"at {roster.endpoint_of(account)}"
-        if "requester" in person.roles:
-            words.append(f"asking for {where} {at}, if {in_words(policy.quorum)} agree")
-        if "approver" in person.roles and {part.group for part in policy.quorum} & person.groups:
-            words.append(f"approving access to {where} {at}")
+        endpoint = roster.endpoint_of(account)
+        where = f"{account.username} on {roster.targets[account.target].name} at {endpoint}, {_pin(endpoint.host_key)}"
+        if Role.REQUESTER in person.roles:
+            words.append(f"asking for {where}: {estate.policy_words(policy)}")
+        if Role.APPROVER in person.roles and {part.group for part in policy.quorum} & person.groups:
+            words.append(f"approving access to {where}")
     if {part.group for part in roster.changes} & person.groups:
         words.append("a signature that counts for changes of the estate")
     return tuple(words)
+
+
+def _pin(pinned: str) -> str:
+    """How a target is known, as a fingerprint that people can compare."""
+    return f"known by {sshwire.fingerprint(b64decode(pinned.partition(' ')[2]))}"

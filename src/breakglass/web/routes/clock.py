@@ -52,5 +52,5 @@ def add(pages: Pages) -> None:
         try:
             await house.do(actor, clock.sign, house.chain, wall.now(), *brought(form))
         except Refused as refusal:
-            return await clock_page(request, actor, refusal=refusal, pasted=form["signature"])
+            return await clock_page(request, actor, key=form.line("key"), refusal=refusal, pasted=form["signature"])
         return go("/clock")

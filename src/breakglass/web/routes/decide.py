@@ -4,7 +4,7 @@ What stands in words is read out of the text that is signed, never out of a tabl
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -82,7 +82,7 @@ def add(pages: Pages) -> None:
             reason=reason,
             text=statement.text() if statement else "",
             words=_words(pages, statement.facts, statement) if statement and kind is Kind.APPROVE else None,
-            signer=signs,
+            signer=replace(signs, others=()) if kind is Kind.DENY else signs,  # another key would need another text
             before=before,
             refusal=refusal,
             pasted=pasted,
@@ -98,7 +98,8 @@ def add(pages: Pages) -> None:
         """The text of a denial with its reason; nothing is decided yet."""
         form = await read(request)
         reason = form.line("reason", LONGEST_WHY)
-        return await decide_page(request, RequestId(checked("req", id)), actor, kind=Kind.DENY, reason=reason)
+        found, key = RequestId(checked("req", id)), form.line("key")
+        return await decide_page(request, found, actor, key=key, kind=Kind.DENY, reason=reason)
 
     @pages.post("/requests/{id}/approve", may=those_who("bring"))
     async def approve_request(request: Request, id: str, actor: Signed) -> Response:
@@ -107,7 +108,8 @@ def add(pages: Pages) -> None:
         try:
             await house.do(actor, approve.approve, house.chain, found, *brought(form))
         except Refused as refusal:
-            return await decide_page(request, found, actor, refusal=refusal, pasted=form["signature"])
+            pasted = form["signature"]
+            return await decide_page(request, found, actor, key=form.line("key"), refusal=refusal, pasted=pasted)
         return go(f"/requests/{id}")
 
     @pages.post("/requests/{id}/deny", may=those_who("bring"))
@@ -121,6 +123,7 @@ def add(pages: Pages) -> None:
                 request,
                 found,
                 actor,
+                key=form.line("key"),
                 kind=Kind.DENY,
                 reason=form.line("reason", LONGEST_WHY),
                 refusal=refusal,

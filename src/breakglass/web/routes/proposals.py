@@ -89,7 +89,9 @@ def add(pages: Pages) -> None:
         try:
             version = await house.do(actor, roster.sign, house.chain, checked("pro", id), *brought(form))
         except Refused as refusal:
-            return await proposal_page(request, id, actor, refusal=refusal, pasted=form["signature"])
+            return await proposal_page(
+                request, id, actor, key=form.line("key"), refusal=refusal, pasted=form["signature"]
+            )
         if version is None:
             return go(f"/proposals/{id}")
         await adopt(house, version)
