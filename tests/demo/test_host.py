@@ -21,7 +21,7 @@ from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, Protocol
 from breakglass.plugin_api.rotator import Place, Rotator
 from breakglass.plugins.linux_password import plugin
-from breakglass.testing.rotator_contract import Linger, RotatorContract, fresh_secret
+from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
 
 
 class Direct:
@@ -94,6 +94,17 @@ class TestRotation(RotatorContract):
             return still_runs
 
         return start
+
+    @pytest.fixture
+    def leave(self, host: DemoHost) -> Leave:
+        async def leave(secret: Secret) -> str:
+            folder = host._box.disk / "root" / ".ssh"
+            folder.mkdir(exist_ok=True)
+            key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().split()[1]
+            (folder / "authorized_keys").write_text(f"ssh-ed25519 {key} left-behind\n")
+            return "left-behind"
+
+        return leave
 
 
 async def test_a_restart_keeps_key_and_password_and_gives_nothing_away(tmp_path: Path) -> None:

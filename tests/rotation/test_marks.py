@@ -1,7 +1,10 @@
 """The marks themselves: what is owed, whose turn it is, and who holds it."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -188,3 +191,44 @@ def test_only_the_system_puts_marks_down(world: World) -> None:
         with pytest.raises(Refused):
             do(case, step, *args, actor=CUSTODIAN)
     assert isinstance(case.credentials()[0], Credential)
+
+
+def scheduled(case: Case, days: int) -> Any:
+    account = replace(case.account, rotate_every=timedelta(days=days) if days else None)
+    return SimpleNamespace(accounts={account.id: account})
+
+
+def test_a_secret_that_became_too_old_is_owed_a_change_once(world: World) -> None:
+    case = world.case()
+    complete(case)
+    roster = scheduled(case, 30)
+    world.clock.at += timedelta(days=29)
+    assert do(case, rotate.owe_overdue, roster) == []
+    world.clock.at += timedelta(days=1)
+    [owed] = do(case, rotate.owe_overdue, roster)
+    assert owed.because is Because.SCHEDULE
+    assert do(case, rotate.owe_overdue, roster) == []
+    assert do(case, rotate.owe_overdue, scheduled(case, 0)) == []
+
+
+def test_many_are_owed_all_or_none(world: World) -> None:
+    cases = [world.case() for _ in range(3)]
+    for case in cases:
+        complete(case)
+    accounts = [case.account.id for case in cases]
+    with pytest.raises(Refused):
+        do(cases[0], rotate.demand_all, [*accounts, "acc_without"], Because.SUSPICION, actor=CUSTODIAN)
+    assert all(not case.look(lambda look, c=case: waiting(look, c)) for case in cases)
+    owed = do(cases[0], rotate.demand_all, accounts, Because.SUSPICION, actor=CUSTODIAN)
+    assert [one.because for one in owed] == [Because.SUSPICION] * 3
+    assert [one.account for one in owed] == accounts
+
+
+def waiting(look: Any, case: Case) -> list[Rotation]:
+    return [one for one in look.find(Rotation, account=case.account.id) if one.state is not State.DONE]
+
+
+def complete(case: Case) -> None:
+    """The rotation of the deposit is done."""
+    asyncio.run(case.turn())
+    assert case.rotation().state is State.DONE

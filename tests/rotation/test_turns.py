@@ -12,10 +12,14 @@ import pytest
 from breakglass.errors import HostKeyMismatch, OutcomeUnknown, TargetDown, Unavailable
 from breakglass.flow import rotate
 from breakglass.model import credential as credentials
+from breakglass.model import session as sessions
+from breakglass.model.people import SYSTEM
 from breakglass.model.rotation import Because, Rotation, State
 from breakglass.model.secret import Secret
+from breakglass.model.trace import Look, Trace
 from breakglass.plugin_api.rotator import ChangeRefused, Place, Remainder
 from breakglass.rotation import hold
+from tests.rotation.test_marks import put_session
 from tests.rotation.world import CUSTODIAN, LIFE, Case, World
 
 
@@ -441,3 +445,87 @@ async def test_a_database_that_takes_no_mark_stops_the_act(world: World) -> None
     store.run = real
     case.wait()
     await until_done(case)
+
+
+class Looking:
+    """Lets the model target look around, and keeps what stands there."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.there = case, [Trace("key", "root: SHA256:own"), Trace("cron", "root: backup")]
+        case.target.traces = self.traces  # type: ignore[attr-defined]
+
+    async def traces(self, place: Place, secret: Secret) -> Sequence[Trace]:
+        assert secret.reveal() == self.case.target.password
+        return self.there
+
+
+async def test_what_is_new_since_the_last_look_is_told_at_a_close(world: World) -> None:
+    case = world.case(because=Because.DEPOSIT)
+    looking = Looking(case)
+    await until_done(case)
+    assert case.rotation().remains == "", "there was nothing to compare with"
+    looking.there = [looking.there[0], Trace("key", "root: SHA256:new"), Trace("user", "eve (uid 0, /bin/sh)")]
+    close(case)
+    await until_done(case)
+    [since, *lines] = case.rotation().remains.split("\n")
+    assert since.startswith("left behind since 2026-")
+    assert lines == ["+ key root: SHA256:new", "+ user eve (uid 0, /bin/sh)", "- 1 cron"]
+    done = [one.fact for one in world.log.facts if one.fact.about == case.id and one.fact.kind == "rotation.done"]
+    assert done[0].data["remains"] == case.rotation().remains, "the review must be able to check it"
+    close(case)
+    await until_done(case)
+    assert case.rotation().remains == "", "it was told once, and is what the next look is compared with"
+
+
+async def test_a_look_while_somebody_works_there_is_no_look_of_before(world: World) -> None:
+    case = world.case(because=Because.DEPOSIT)
+    looking = Looking(case)
+    put_session(case, sessions.State.RUNNING)
+    looking.there.append(Trace("key", "root: SHA256:left-just-now"))
+    await until_done(case)
+    assert case.look(lambda look: look.find(Look, id=case.account.id)) == []
+
+
+@pytest.mark.parametrize("trouble", [TargetDown("down", what_to_do=""), ValueError("with a secret in it")])
+async def test_a_look_that_fails_blocks_nothing_and_is_told(world: World, trouble: Exception) -> None:
+    case = world.case(because=Because.DEPOSIT)
+    looking = Looking(case)
+    await until_done(case)
+
+    async def traces(place: Place, secret: Secret) -> Sequence[Trace]:
+        raise trouble
+
+    close(case)
+    case.target.traces = traces  # type: ignore[attr-defined]
+    await until_done(case)
+    assert case.rotation().remains.startswith("what was left behind was not looked at: ")
+    assert "secret in it" not in case.rotation().remains
+    assert looking.there
+
+
+async def test_accounts_that_depend_on_it_are_owed_a_change_and_a_circle_comes_to_rest(world: World) -> None:
+    one, two = (world.case(because=Because.DEPOSIT) for _ in range(2))
+    await until_done(two)
+    one.account = replace(one.account, rotates_with=(two.account.id,))
+    two.account = replace(two.account, rotates_with=(one.account.id,))
+    await until_done(one)
+    [follows] = two.look(lambda look: look.find(Rotation, account=two.account.id, state=State.OWED))
+    assert follows.because is Because.DEPENDENT
+    two.id = follows.id
+    await until_done(two)
+    assert not one.look(lambda look: look.find(Rotation, account=one.account.id, state=State.OWED))
+
+
+def close(case: Case) -> None:
+    """A grant of the account ends; the case goes on with its rotation."""
+    grant = f"grt_{len(case.world.log.facts)}"
+    step = rotate.owe_after
+    case.id = case.world.store.submit(SYSTEM, step, case.account.id, Because.CLOSE, grant).result(10).value.id
+
+
+async def test_a_login_is_no_time_for_a_look_of_before(world: World) -> None:
+    """The session may be over already: what it left behind would be taken for what stood there before."""
+    case = world.case(because=Because.LOGIN)
+    Looking(case)
+    await until_done(case)
+    assert case.look(lambda look: look.find(Look, id=case.account.id)) == []

@@ -55,6 +55,11 @@ class Decision(Body):
     reason: Annotated[str, Field(max_length=500)] = ""
 
 
+class RotateMany(Body):
+    accounts: Annotated[list[AccountIdIn], Field(min_length=1, max_length=500)]
+    because: Literal["demand", "suspicion"] = "demand"
+
+
 class Signature(Body):
     """`text` is needed only when it was not got here under one's own name (offline approval)."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from breakglass.audit import evidence
 from breakglass.errors import BreakglassError, Sealed, Tampered, Unavailable
-from breakglass.flow import clock, expire
+from breakglass.flow import clock, expire, rotate
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
@@ -16,7 +16,7 @@ from breakglass.storage.work import Read, Work
 if TYPE_CHECKING:
     from breakglass.app.node import Node
 
-CARE_EVERY, SWEEP_EVERY = 0.3, 0.5
+CARE_EVERY, SWEEP_EVERY, SCHEDULE_EVERY = 0.3, 0.5, 20.0
 _log = logging.getLogger(__name__)
 
 
@@ -83,6 +83,17 @@ async def sweep(node: "Node") -> None:
         except BreakglassError as error:
             _log.warning("the sweeper waits: %s", error)
         await asyncio.sleep(SWEEP_EVERY)
+
+
+async def keep_schedule(node: "Node") -> None:
+    """Owe a change to accounts whose secret has become too old."""
+    while True:
+        try:
+            if await node.store.read(rotate.overdue, node.estate.roster):
+                await node.store.run(SYSTEM, rotate.owe_overdue, node.estate.roster)
+        except BreakglassError as error:
+            _log.warning("the schedule waits: %s", error)
+        await asyncio.sleep(SCHEDULE_EVERY)
 
 
 def _refresh(look: Read, node: "Node") -> None:

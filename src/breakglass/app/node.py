@@ -141,6 +141,7 @@ class Node:
         self.spawn("duties", lambda: outbox.work_off(self.store, handlers, self.bell()))
         self.spawn("rotation", lambda: engine.work(self.bell()))
         self.spawn("sweeper", lambda: background.sweep(self))
+        self.spawn("schedule", lambda: background.keep_schedule(self))
         self.spawn("control", lambda: control.obey(self.sessions, self.bell()))
 
         self.door = Door(self.sessions)

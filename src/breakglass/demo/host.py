@@ -33,8 +33,8 @@ _LOGIN_WITHIN = 20
 _STDIN_WITHIN = 15
 _GONE_WITHIN = 10
 
-END_REMAINS = "sh -s -- end-remains"
-"""What the rotator runs to end what is left; its script can't look out of a box, so the host itself does it."""
+END_REMAINS, LOOK = "sh -s -- end-remains", "sh -s -- look"
+"""What the rotator runs to end what is left, and to look; its script can't look out of a box, so the host does it."""
 
 
 class DemoHost:
@@ -162,7 +162,7 @@ class DemoHost:
         if command == END_REMAINS:
             return await self._end_remains(process)
         if not self._boxed:
-            return await self._small_shell(process, command)
+            return await (self._look(process) if command == LOOK else self._small_shell(process, command))
         if process.term_type is None:
             return await on_pipes(process, self._box.command(command, {"TERM": "dumb"}))
         if command is None:
@@ -190,6 +190,15 @@ class DemoHost:
         for number, _ in enumerate(left, start=1):
             _say(process.stdout, f"breakglass-remains process {number} session\n")
         _say(process.stdout, "breakglass-done\n")
+        return 0
+
+    async def _look(self, process: "asyncssh.SSHServerProcess[Any]") -> int:
+        """Without a box there is nothing to leave behind but files."""
+        await _all_input(process, most=256 * 1024)
+        keys = self._box.disk / "root" / ".ssh" / "authorized_keys"
+        for line in keys.read_text(errors="replace").splitlines() if keys.is_file() else ():
+            _say(process.stdout, f"breakglass-trace key root: {line}\n")
+        _say(process.stdout, "breakglass-looked\n")
         return 0
 
     async def _end(self, visits: "set[_Visit]") -> "set[_Visit]":

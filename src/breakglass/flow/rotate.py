@@ -12,15 +12,20 @@ from datetime import datetime, timedelta
 from breakglass.errors import Refused, WrongState
 from breakglass.identity.access import permit
 from breakglass.model import credential as credentials
+from breakglass.model import grant as grants
 from breakglass.model import rotation as rotations
 from breakglass.model import session as sessions
+from breakglass.model import trace
 from breakglass.model.change import Change, Fact
 from breakglass.model.credential import Credential
+from breakglass.model.grant import Grant
 from breakglass.model.ids import CredentialId, RotationId
 from breakglass.model.rotation import Because, Rotation, State
 from breakglass.model.session import Session
 from breakglass.model.target import AccountId
+from breakglass.model.trace import Look
 from breakglass.storage.work import Read, Work
+from breakglass.trust.roster import Roster
 
 LEASE = timedelta(seconds=60)
 """Longer than the longest act on a target (rotation.turn)."""
@@ -49,8 +54,9 @@ def owe_after(work: Work, account: AccountId, because: Because, grant: str) -> R
     return work.apply(rotations.owe(rotation))
 
 
-def demand(work: Work, account: AccountId) -> Rotation:
-    """A custodian asks for a change now: one that waits is tried at once, else a new one is owed."""
+def demand(work: Work, account: AccountId, because: Because = Because.DEMAND) -> Rotation:
+    """A custodian asks for a change now, or suspects that somebody knows the secret: one that waits is tried at once,
+    else a new one is owed."""
     permit(work.actor, "rotate", account)
     if not work.find(Credential, account=account):
         raise Refused(
@@ -61,7 +67,29 @@ def demand(work: Work, account: AccountId) -> Rotation:
     for one in work.find(Rotation, account=account):
         if one.begun:
             return _woken(work, one)
-    return owe_after(work, account, Because.DEMAND, "")
+    return owe_after(work, account, because, "")
+
+
+def demand_all(work: Work, accounts: Sequence[AccountId], because: Because = Because.DEMAND) -> list[Rotation]:
+    """The same for many accounts, all or none."""
+    return [demand(work, one, because) for one in accounts]
+
+
+def overdue(look: Read, roster: Roster) -> list[AccountId]:
+    """Accounts whose secret is older than their schedule allows, and for which nothing is owed."""
+    found = []
+    for account in roster.accounts.values():
+        one = current(look, account.id) if account.rotate_every else None
+        if one is None or account.rotate_every is None or look.now < one.made_at + account.rotate_every:
+            continue
+        if all(r.state is State.DONE for r in look.find(Rotation, account=account.id)):
+            found.append(account.id)
+    return found
+
+
+def owe_overdue(work: Work, roster: Roster) -> list[Rotation]:
+    permit(work.actor, "run")
+    return [owe_after(work, one, Because.SCHEDULE, "") for one in overdue(work, roster)]
 
 
 def deposit(work: Work, account: AccountId, id: CredentialId, version: int, sealed: bytes) -> Credential:
@@ -162,8 +190,18 @@ def give_back(work: Work, held: Rotation, until: datetime, why: str) -> Rotation
     return work.apply(rotations.give_back(_held(work, held), until=until, why=why))
 
 
-def finish(work: Work, held: Rotation, remains: str) -> Rotation:
+def finish(
+    work: Work, held: Rotation, remains: str, traces: str = "", dependents: Sequence[AccountId] = ()
+) -> Rotation:
+    """`dependents` are owed a change, too; theirs carry on no further, so that a circle of accounts comes to rest."""
     rotation = _held(work, held)
+    if rotation.because is not Because.DEPENDENT:
+        for one in dependents:
+            if current(work, one):
+                owe_after(work, one, Because.DEPENDENT, "")
+    if traces:
+        last_look(work, rotation)  # so that it is written over
+        work.apply(trace.looked(Look(id=rotation.account, taken_at=work.now, traces=traces)))
     new, old = candidate(work, rotation), current(work, rotation.account)
     if old:
         work.apply(credentials.retire(old))
@@ -219,6 +257,18 @@ def others_run(look: Read, rotation: Rotation) -> list[Session]:
     """Sessions of the account under other grants: they are not this rotation's to end."""
     live = [s for s in look.find(Session, account=rotation.account) if s.state is not sessions.State.ENDED]
     return [s for s in live if s.grant != rotation.grant and s.wanted is not sessions.State.ENDED]
+
+
+def in_use(look: Read, rotation: Rotation) -> bool:
+    """Somebody works as the account, or did and may again: a look at the target would be no look of before."""
+    return any(s.state is not sessions.State.ENDED for s in look.find(Session, account=rotation.account)) or any(
+        g.state is grants.State.ACTIVE for g in look.find(Grant, account=rotation.account)
+    )
+
+
+def last_look(look: Read, rotation: Rotation) -> Look | None:
+    found = look.find(Look, id=rotation.account)
+    return found[0] if found else None
 
 
 def _another_first(look: Read, rotation: Rotation) -> bool:

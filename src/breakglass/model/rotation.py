@@ -29,6 +29,11 @@ class Because(StrEnum):
     CLOSE = "close"
     DEMAND = "demand"
     DEPOSIT = "deposit"
+    SUSPICION = "suspicion"
+    """Somebody may know the secret."""
+    SCHEDULE = "schedule"
+    DEPENDENT = "dependent"
+    """An account changed on which this one depends."""
 
 
 class State(StrEnum):
@@ -83,7 +88,8 @@ class Rotation:
     next_at: datetime
     problem: str = ""
     remains: str = ""
-    """What still runs as the account on the target after the end, one thing a line; empty when nothing does."""
+    """What remains on the target after the end, one thing a line: what still runs as the account (`process …`), what is
+    new since the last look (`+ key …`) and what is gone (`- 1 key`). Empty when nothing remains."""
     done_at: datetime | None = None
     state: State = State.OWED
 

@@ -8,7 +8,11 @@ What is new is for the review, in its own words. What is gone is only counted by
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
+
+from breakglass.model.change import Change, Fact
+from breakglass.model.target import AccountId
 
 MOST = 4000
 """Traces of one look; more than that is told as one of its own."""
@@ -23,6 +27,21 @@ class Trace:
     """`key` `cron` `sudo` `user` `group` `role` `port` `unit`: one short word."""
     what: str
     """In words, on one line: which, where, whose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The newest look at an account's target while nobody used the account."""
+
+    id: AccountId
+    taken_at: datetime
+    traces: str
+    """As `kept` makes it."""
+
+
+def looked(look: Look) -> Change[Look]:
+    digest = sha256(look.traces.encode()).hexdigest()
+    return Change(look, (Fact("target.looked", look.id, {"account": look.id, "traces": digest}),))
 
 
 def kept(traces: Sequence[Trace]) -> str:

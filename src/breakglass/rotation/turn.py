@@ -17,13 +17,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from breakglass import faults
+from breakglass.codec import instant
 from breakglass.errors import BreakglassError, OutcomeUnknown, Sealed, Tampered, TargetDown, Unavailable
 from breakglass.flow import rotate
+from breakglass.model import trace
 from breakglass.model.credential import Credential
 from breakglass.model.rotation import Because, Rotation, State, TakenOver
 from breakglass.model.secret import Secret
 from breakglass.model.target import Account
-from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Place, Rotator
+from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Looks, Place, Rotator
 from breakglass.rotation import lockout, probe
 from breakglass.rotation.hold import SO_THAT_IT_DOES_NOT_LOCK, Hold, Over, pause, where, words
 from breakglass.rotation.keeper import Keeper, Minted
@@ -35,7 +37,7 @@ SENDS = 2
 """Times that a turn sends the candidate; after that it pauses."""
 WAIT = timedelta(seconds=1)
 LONGEST_REFUSED_PAUSE = timedelta(hours=1)
-REMAINS_MAX = 2000
+REMAINS_MAX = 8000
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +60,7 @@ class Turn(Hold):
         self._refused: set[str] = set()
         """Credentials that the target has definitely refused in this turn."""
         self._remains: str | None = None
+        self._traces = ""
 
     async def run(self) -> None:
         """Raises `Unavailable` when the database takes no mark; the lease then runs out, and somebody goes on."""
@@ -128,6 +131,7 @@ class Turn(Hold):
             if self.held.state is State.APPLIED:
                 await self._prove(current, old, candidate, new)
                 await self._end_remains(new)
+                await self._look(new)
 
     async def _send(self, current: Credential, old: Secret, candidate: Credential, new: Secret) -> None:
         """Change it on the target. Afterwards it is applied or unknown, unless the turn is over."""
@@ -217,11 +221,13 @@ class Turn(Hold):
             try:
                 async with self.open(Purpose.ROTATION, [await self.candidate()]) as (new,):
                     await self._end_remains(new)
+                    await self._look(new)
             except (Sealed, ClockWentBack, TakenOver):
                 raise
             except BreakglassError as error:
                 self._remains = f"not looked at: {error.message}"
-        await self.mark(rotate.finish, self._remains or "")
+        remains = (self._remains or "")[:REMAINS_MAX]
+        await self.mark(rotate.finish, remains, self._traces, self.account.rotates_with)
         faults.reach("rotation.done")
 
     async def _end_remains(self, new: Secret) -> None:
@@ -235,9 +241,34 @@ class Turn(Hold):
         try:
             async with self.in_time():
                 left = await self.rotator.end_remains(self.place, new)
-            self._remains = "\n".join(f"{one.kind} {one.what}" for one in left)[:REMAINS_MAX]
+            self._remains = "\n".join(f"{one.kind} {one.what}" for one in left)
         except Exception as error:
             self._remains = f"not looked at: {words(error)}"
+
+    async def _look(self, new: Secret) -> None:
+        """What people left behind since the last look: at a close it is for the review. It blocks nothing."""
+        if not isinstance(self.rotator, Looks):
+            return
+        closes = self.held.because is Because.CLOSE
+        used = self.held.because is Because.LOGIN or await self.store.read(rotate.in_use, self.held)
+        if used and not closes:
+            return
+        try:
+            async with self.in_time():
+                found = await self.rotator.traces(self.place, new)
+        except Exception as error:
+            self._tell(f"what was left behind was not looked at: {words(error)}" if closes else "")
+            return
+        before = await self.store.read(rotate.last_look, self.held)
+        if closes and before is not None:
+            new_and_gone = trace.difference(before.traces, found)
+            since = f"left behind since {instant.write(before.taken_at.replace(microsecond=0))}:"
+            self._tell("\n".join((since, *new_and_gone)) if new_and_gone else "")
+        if not used:
+            self._traces = trace.kept(found)
+
+    def _tell(self, lines: str) -> None:
+        self._remains = "\n".join(one for one in (self._remains, lines) if one)
 
     # -- what works? ---------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text as sql,
 )
 
-from breakglass.model import credential, grant, recording, request, review, rotation, session, ticket
+from breakglass.model import credential, grant, recording, request, review, rotation, session, ticket, trace
 from breakglass.storage.columns import Instant, Span, Word, guard, text
 
 META = MetaData()
@@ -133,6 +133,12 @@ rotation_t = _table(
     Column("state", Word(rotation.State), nullable=False),
     Index("rotation_due", "state", "next_at"),
 )
+look_t = _table(
+    "look",
+    _id(),
+    Column("taken_at", Instant, nullable=False),
+    text("traces"),
+)
 review_t = _table(
     "review",
     _id(),
@@ -173,6 +179,7 @@ ENTITIES: dict[type[Any], Table] = {
     recording.Recording: recording_t,
     credential.Credential: credential_t,
     rotation.Rotation: rotation_t,
+    trace.Look: look_t,
     review.Review: review_t,
     ticket.Ticket: ticket_t,
     ticket.TicketLine: ticket_line_t,

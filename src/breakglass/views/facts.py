@@ -135,6 +135,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     ),
     "rotation.discarded": lambda t: f"The new password of {t.where} was set aside before it was sent: {t['problem']}",
     "rotation.done": _done,
+    "target.looked": lambda t: f"What stands on the target of {t.where} was looked at, to compare the next look with.",
     "credential.stored": lambda t: f"{t.who} stored a credential for {t.where} (version {t['version']}).",
     "credential.previous": lambda t: f"Version {t['version']} of the credential of {t.where} is the previous one now.",
     "review.opened": lambda t: f"The review is open: {t.where} takes no request until an auditor has signed it.",

@@ -11,6 +11,9 @@ _BECAUSE = {
     Because.CLOSE: "after the grant's end",
     Because.DEMAND: "on a custodian's demand",
     Because.DEPOSIT: "because people have seen the stored one",
+    Because.SUSPICION: "because somebody may know it",
+    Because.SCHEDULE: "by its schedule",
+    Because.DEPENDENT: "because an account that it depends on has changed",
 }
 _STATE = {
     State.OWED: "is owed",

@@ -22,6 +22,9 @@ BECAUSE = {
     "close": "After the end of a use",
     "demand": "A custodian demanded it",
     "deposit": "People have seen the stored one",
+    "suspicion": "Somebody may know it",
+    "schedule": "By its schedule",
+    "dependent": "An account that it depends on changed",
 }
 
 
