@@ -45,6 +45,7 @@ MAY: dict[str, frozenset[str]] = {
     "POST /api/sessions/{id}/replay-statement": frozenset({"auditor"}),
     "POST /api/sessions/{id}/replay": frozenset({"auditor"}),
     "GET /api/rotations": ALL,
+    "POST /api/rotations": frozenset({"custodian"}),
     "GET /api/reviews": ALL,
     "GET /api/reviews/{id}": ALL,
     "POST /api/reviews/{id}/statement": frozenset({"auditor"}),

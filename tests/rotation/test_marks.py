@@ -218,14 +218,15 @@ def test_many_are_owed_all_or_none(world: World) -> None:
     accounts = [case.account.id for case in cases]
     with pytest.raises(Refused):
         do(cases[0], rotate.demand_all, [*accounts, "acc_without"], Because.SUSPICION, actor=CUSTODIAN)
-    assert all(not case.look(lambda look, c=case: waiting(look, c)) for case in cases)
+    assert not any(waiting(case) for case in cases)
     owed = do(cases[0], rotate.demand_all, accounts, Because.SUSPICION, actor=CUSTODIAN)
     assert [one.because for one in owed] == [Because.SUSPICION] * 3
     assert [one.account for one in owed] == accounts
 
 
-def waiting(look: Any, case: Case) -> list[Rotation]:
-    return [one for one in look.find(Rotation, account=case.account.id) if one.state is not State.DONE]
+def waiting(case: Case) -> list[Rotation]:
+    found: list[Rotation] = case.look(lambda look: look.find(Rotation, account=case.account.id))
+    return [one for one in found if one.state is not State.DONE]
 
 
 def complete(case: Case) -> None:

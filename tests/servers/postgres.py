@@ -129,7 +129,7 @@ def running_postgres(*, tls: bool = False) -> Iterator[Postgres]:
 
 
 def _made(folder: Path, user: pwd.struct_passwd) -> Postgres:
-    password, port = secrets.token_urlsafe(18), _free_port()
+    password, port = secrets.token_urlsafe(18), free_port()
     fresh, passwords = folder / "fresh", folder / "passwords"
     for path, content, owner in (
         (fresh, password + "\n", user.pw_uid),
@@ -166,7 +166,7 @@ def _tool(name: str) -> str:
     return str(found[-1])
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

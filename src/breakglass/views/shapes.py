@@ -153,7 +153,6 @@ class ReviewPage:
     request: Request
     sessions: tuple[Session, ...]
     rotations: tuple[Rotation, ...]
-    """After the use, and what remained on the target: the oldest first."""
     items: tuple[Item, ...]
     """As they stand for the person who asks."""
     may_sign: bool

@@ -56,7 +56,11 @@ class _Pinned(ssl.SSLContext):
 
     def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
         made = super().wrap_socket(*args, **options)
-        _must_be_pinned(self.place, made.getpeercert(binary_form=True))
+        try:
+            _must_be_pinned(self.place, made.getpeercert(binary_form=True))
+        except BaseException:
+            made.close()
+            raise
         return made
 
 
