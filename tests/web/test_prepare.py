@@ -114,6 +114,6 @@ async def test_people_and_accounts_stand_as_the_estate_has_them(town: Town, come
     assert town.people["alice"].key in people
     accounts = await ivy.get("/accounts")
     assert "OT · PLANT" in accounts
-    assert "Ready" in words(accounts)
+    assert "Password proven" in words(accounts)
     assert "There is no" in words(await ivy.get("/accounts/acc_nowhere", 404))
     assert "Correct-Horse" not in accounts

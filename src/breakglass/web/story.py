@@ -47,7 +47,9 @@ class Story:
 def story(page: shapes.RequestPage, rotations: Sequence[shapes.Rotation]) -> Story:
     request, grant, review = page.request, page.grant, page.review
     if request.state in _GONE:
-        return _story(1, page, _GONE[request.state], request.sentence, "Nothing was opened.", stopped=True, over=True)
+        why = [one.text for one in page.timeline if one.kind == "request.denied"]
+        help = f"{why[-1]} Nothing was opened." if why else "Nothing was opened."
+        return _story(1, page, _GONE[request.state], request.sentence, help, stopped=True, over=True)
     if request.state == "pending":
         return _story(
             1, page, "Waiting for approval", request.sentence, "The time starts when the grant opens, not now."
