@@ -63,7 +63,7 @@ def elements(page: str) -> set[str]:
         {"content": b"--x\r\nbroken", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
         {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}},
         {"content": b"{}", "headers": {"Content-Type": "application/json"}},
-        {"data": {f"field{n}": "x" for n in range(200)}},
+        {"data": {f"field{n}": "x" for n in range(600)}},
         {"data": {"reason": "x" * 100_000}},
         {"files": {"file": ("a", b"x" * 250_000)}},
         {"files": [("file", ("a", b"x")), ("file", ("b", b"y"))]},

@@ -38,6 +38,7 @@ MAY: dict[str, frozenset[str]] = {
     "POST /accounts/{id}/rotate": frozenset({"custodian"}),
     "POST /accounts/{id}/credential": frozenset({"custodian"}),
     "GET /rotations": ALL,
+    "POST /rotations": frozenset({"custodian"}),
     "GET /reviews": ALL,
     "GET /reviews/{id}": ALL,
     "POST /reviews/{id}/text": frozenset({"auditor"}),

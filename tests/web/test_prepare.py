@@ -117,3 +117,15 @@ async def test_people_and_accounts_stand_as_the_estate_has_them(town: Town, come
     assert "Password proven" in words(accounts)
     assert "There is no" in words(await ivy.get("/accounts/acc_nowhere", 404))
     assert "Correct-Horse" not in accounts
+
+
+async def test_many_passwords_change_at_once(town: Town, come: Come) -> None:
+    carol = await come("carol")
+    both = {"account": [ACCOUNT, "acc_plc-root"], "because": "suspicion"}
+    assert await carol.post("/rotations", both) == "/rotations"
+    page = words(await carol.get("/rotations"))
+    assert "2 owed" in page
+    assert "because somebody may know it" in page
+    assert "No account is chosen." in words(await carol.post("/rotations", {"because": "demand"}, 422))
+    assert "Why they should change" in words(await carol.post("/rotations", {"account": ACCOUNT}, 422))
+    assert "There is no" in words(await carol.post("/rotations", {"account": "acc_no", "because": "demand"}, 404))

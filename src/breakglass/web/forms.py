@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from breakglass.errors import Malformed
 
-FIELDS_MAX, FILES_MAX, FIELD_MAX, FILE_MAX = 40, 1, 64_000, 200_000
+FIELDS_MAX, FILES_MAX, FIELD_MAX, FILE_MAX = 520, 1, 64_000, 200_000
 """Numbers of fields and files; bytes of one text field and of a file."""
 LONGEST = 40_000
 """Letters of a field: a statement, or a pasted estate."""
@@ -17,11 +17,20 @@ LONGEST = 40_000
 class Form:
     """The fields that were sent; one that is missing reads as empty."""
 
-    def __init__(self, texts: Mapping[str, str], files: Mapping[str, bytes] = MappingProxyType({})) -> None:
-        self._texts, self._files = texts, files
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        files: Mapping[str, bytes] = MappingProxyType({}),
+        several: Mapping[str, list[str]] = MappingProxyType({}),
+    ) -> None:
+        self._texts, self._files, self._several = texts, files, several
 
     def __getitem__(self, name: str) -> str:
         return self._texts.get(name, "")
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field that may come several times, in order."""
+        return list(self._several.get(name, []))
 
     def file(self, name: str) -> bytes:
         return self._files.get(name, b"")
@@ -40,6 +49,7 @@ async def read(request: Request) -> Form:
     async with request.form(max_fields=FIELDS_MAX, max_files=FILES_MAX, max_part_size=FIELD_MAX) as sent:
         texts: dict[str, str] = {}
         files: dict[str, bytes] = {}
+        several: dict[str, list[str]] = {}
         for name, value in sent.multi_items():
             if isinstance(value, UploadFile):
                 files[name] = await _body(value)
@@ -47,7 +57,8 @@ async def read(request: Request) -> Form:
                 raise Malformed("A field is too long.", what_to_do="Write less.")
             else:
                 texts[name] = value.replace("\r\n", "\n")
-    return Form(texts, files)
+                several.setdefault(name, []).append(texts[name])
+    return Form(texts, files, several)
 
 
 async def _body(file: UploadFile) -> bytes:

@@ -13,7 +13,7 @@ from breakglass.http.status import status_of
 from breakglass.model.ids import ReviewId, checked
 from breakglass.model.people import Actor
 from breakglass.model.review import SUMMARY_MAX, Classification
-from breakglass.views import requests, review_page, rotations
+from breakglass.views import requests, review_page
 from breakglass.views import reviews as views
 from breakglass.web.forms import Form, read
 from breakglass.web.pages import Pages, go
@@ -48,12 +48,11 @@ def add(pages: Pages) -> None:
     ) -> Response:
         page = await house.see(review_page.page, actor, checked("rev", id), review.items)
         story = await house.see(requests.page, actor, page.request.id)
-        changed = await house.see(rotations.listed, owed=False, account=page.review.place.account)
         signs = signer(house.chain.head, actor, key)
         facts: dict[str, Any] = {
             "page": page,
             "story": story,
-            "rotations": tuple(one for one in changed if one.grant == page.review.grant),
+            "rotations": page.rotations,
             "open_items": tuple(item for item in page.items if not item.done),
             "kinds": KINDS,
             "filled": form or Form({}),
