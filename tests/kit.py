@@ -21,6 +21,7 @@ from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, Self, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -65,6 +66,7 @@ from breakglass.vault.client import VaultClient
 from breakglass.vault.core import Vault
 from breakglass.vault.line import Behind as VaultBehind
 from breakglass.vault.making import make
+from tests.authenticator import Passkey
 
 START = datetime(2026, 11, 23, 21, 0, 30, tzinfo=UTC)
 FOUNDED = START - timedelta(days=30)
@@ -160,8 +162,8 @@ class Person:
         return path
 
 
-def estate(people: Mapping[str, Person]) -> dict[str, Any]:
-    """As `estate.yaml` would say it: two targets, three accounts, one policy."""
+def estate(people: Mapping[str, Person], passkeys: Mapping[str, Passkey] = MappingProxyType({})) -> dict[str, Any]:
+    """As `estate.yaml` would say it: two targets, three accounts, one policy. `passkeys`: beside the SSH key."""
     host_key = Person("host").public
 
     def account(name: str, target: str) -> dict[str, Any]:
@@ -195,7 +197,10 @@ def estate(people: Mapping[str, Person]) -> dict[str, Any]:
                 "department": "Operations",
                 "roles": PEOPLE[one.login][0],
                 "groups": PEOPLE[one.login][1],
-                "keys": [{"label": "kit", "public": one.public}],
+                "keys": [
+                    {"label": "kit", "public": one.public},
+                    *([passkeys[one.login].entry()] if one.login in passkeys else []),
+                ],
             }
             for one in people.values()
         },
@@ -272,14 +277,23 @@ class Town:
 
     @classmethod
     @asynccontextmanager
-    async def found(cls, folder: Path, *, password: str = PASSWORD, database: str = "") -> AsyncIterator[Self]:
+    async def found(
+        cls,
+        folder: Path,
+        *,
+        password: str = PASSWORD,
+        database: str = "",
+        passkeys: Mapping[str, Passkey] = MappingProxyType({}),
+    ) -> AsyncIterator[Self]:
         """Founded, unsealed, and with a credential for `ACCOUNT` unless `password` is empty. `database` is a migrated
-        one; without it, there is a SQLite file."""
+        one; without it, there is a SQLite file. `passkeys`, by login, stand in the roster after the SSH keys."""
         people = {login: Person(login) for login in PEOPLE}
         clock = Clock()
         made = make(folder / "vault", DEPLOYMENT, ORIGIN, k=2, n=3)
         keys = {"log": made.public.log, "grant": made.public.grant, "recording": made.public.recording}
-        document = drafting.founding(estate(people), deployment=DEPLOYMENT, origin=ORIGIN, keys=keys, at=FOUNDED)
+        document = drafting.founding(
+            estate(people, passkeys), deployment=DEPLOYMENT, origin=ORIGIN, keys=keys, at=FOUNDED
+        )
         roster = parse(document)
         version = carried(roster, document, people["carol"], people["cem"])
         vault = Vault(folder / "vault", wall=clock)

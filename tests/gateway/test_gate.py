@@ -1,14 +1,18 @@
 """The front end in the SSH door: the story typed as `ssh gate …`, through the real steps and views."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from breakglass.errors import BadSignature, Forbidden, Malformed, NotFound, SelfApproval, WrongState
+from breakglass.flow import approve
 from breakglass.gateway.desk import Caller
-from breakglass.gateway.gate import HELP, Gate
-from breakglass.trust.statement import parse
+from breakglass.gateway.gate import HELP, Gate, _text_and_signature
+from breakglass.model.ids import RequestId
+from breakglass.trust.statement import Kind, parse
+from tests.authenticator import Passkey
 from tests.kit import Town
 
 
@@ -77,6 +81,31 @@ async def test_what_is_shown_and_signed_offline_comes_back_in_one_file(town: Tow
     assert "1 of 2 approvals" in out
     with pytest.raises(BadSignature):
         await ssh("alice", f"approve {id}", carried.replace("1800 seconds", "1801 seconds"))
+
+
+async def test_a_passkeys_signature_comes_back_in_one_file_too(tmp_path: Path) -> None:
+    phone = Passkey("dana")
+    async with Town.found(tmp_path, passkeys={"dana": phone}) as town:
+        ssh = Line(town)
+        id = await ssh.ask()
+        dana = replace(town.actor("dana"), key=phone.fingerprint)
+        offered = await town.store.run(dana, approve.offer, town.estate.chain, RequestId(id), Kind.APPROVE)
+        text = offered.value.text()
+        carried = phone.sign(text).text + phone.sign(text).signature
+        with pytest.raises(BadSignature, match="another text"):
+            await ssh("alice", f"approve {id}", carried.replace("1800 seconds", "1801 seconds"))
+        assert "1 of 2 approvals" in await ssh("alice", f"approve {id}", carried)
+
+
+@pytest.mark.parametrize("label", ["SSH SIGNATURE", "WEBAUTHN ASSERTION"])
+def test_where_a_signature_begins(label: str) -> None:
+    begin = f"-----BEGIN {label}-----\nAAAA\n"
+    assert _text_and_signature(begin.encode(), "") == (None, begin)
+    assert _text_and_signature(f"a text\n{begin}".encode(), "") == ("a text\n", begin)
+    inside = f"reason: -----BEGIN {label}-----\n"
+    assert _text_and_signature(f"{inside}{begin}".encode(), "") == (inside, begin)
+    with pytest.raises(Malformed, match="No signature"):
+        _text_and_signature(inside.encode(), "statement x")
 
 
 async def test_denying_cancelling_and_killing(town: Town, ssh: Line) -> None:

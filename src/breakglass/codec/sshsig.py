@@ -45,7 +45,7 @@ USER_PRESENT: Final = 0x01
 USER_VERIFIED: Final = 0x04
 
 _WHAT = "signature"
-_LABEL = "SSH SIGNATURE"
+LABEL = "SSH SIGNATURE"
 _HASHES: dict[str, Callable[[bytes], bytes]] = {
     "sha256": lambda message: sha256(message).digest(),
     "sha512": lambda message: sha512(message).digest(),
@@ -97,7 +97,7 @@ def parse(armored: str) -> SshSig:
 
     Of the armour's lines, see `codec.armor`.
     """
-    read = Reader(armors.read(_LABEL, armored, _WHAT, longest=ARMOR_MAX), _WHAT)
+    read = Reader(armors.read(LABEL, armored, _WHAT, longest=ARMOR_MAX), _WHAT)
     if read.take(len(MAGIC)) != MAGIC:
         raise malformed(_WHAT, "is not an SSH signature")
     if read.uint32() != VERSION:
@@ -144,7 +144,7 @@ def armor(sig: SshSig) -> str:
     if sig.sk_flags is not None and sig.sk_counter is not None:
         inner += bytes([sig.sk_flags]) + uint32(sig.sk_counter)
     parts = (sig.key_blob, sig.namespace.encode(), sig.reserved, sig.hash_algorithm.encode(), inner)
-    return armors.write(_LABEL, MAGIC + uint32(VERSION) + b"".join(map(string, parts)))
+    return armors.write(LABEL, MAGIC + uint32(VERSION) + b"".join(map(string, parts)))
 
 
 def verify(armored: str, message: bytes, *, namespace: str) -> Verified:

@@ -8,10 +8,12 @@ piped: `statement` prints the exact text and nothing else.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from breakglass.codec import sshsig, webauthn
 from breakglass.codec.lines import clean
 from breakglass.config import Settings
 from breakglass.errors import Malformed, NotFound, WrongState
@@ -57,7 +59,8 @@ To approve in one line:
   ssh gate statement REQUEST | ssh-keygen -Y sign -n breakglass -f KEY | ssh gate approve REQUEST
 """
 OPTIONS = frozenset({"--account", "--condition", "--for", "--reason"})
-_BEGIN = "-----BEGIN SSH SIGNATURE-----"
+_ARMOR = re.compile(rf"^-----BEGIN (?:{sshsig.LABEL}|{webauthn.LABEL})-----", re.MULTILINE)
+"""Where a signature begins, of an SSH key or a passkey: at the start of a line, as no line of a statement can."""
 
 
 class Around(Protocol):
@@ -269,12 +272,12 @@ def _one(words: list[str], prefix: str, usage: str) -> str:
 def _text_and_signature(data: bytes, statement: str) -> tuple[str | None, str]:
     """What came in: a signature, or a text and its signature. `statement`: the command that gives the text."""
     try:
-        text, begin, rest = data.decode().partition(_BEGIN)
+        found = _ARMOR.search(sent := data.decode())
     except UnicodeDecodeError:
-        text, begin, rest = "", "", ""
-    if not begin:
+        found = None
+    if found is None:
         raise Malformed(
             "No signature came in.",
             what_to_do=f"ssh gate {statement} | ssh-keygen -Y sign -n breakglass -f KEY | ssh gate …",
         )
-    return (text or None), begin + rest
+    return (sent[: found.start()] or None), sent[found.start() :]
