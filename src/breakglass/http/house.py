@@ -8,6 +8,7 @@ from breakglass.errors import Forbidden
 from breakglass.flow import sign_in
 from breakglass.http.attempts import Challenges, Failures
 from breakglass.http.services import Services
+from breakglass.http.tickets import Tickets
 from breakglass.model.people import Actor
 from breakglass.storage.work import Read, Step
 from breakglass.trust.chain import Chain
@@ -25,6 +26,7 @@ class House:
         self.services = services
         monotonic = services.store.clock.monotonic
         self.challenges, self.failures = Challenges(monotonic), Failures(monotonic)
+        self.tickets = Tickets(monotonic)
 
     @property
     def chain(self) -> Chain:

@@ -84,6 +84,8 @@ class Actor:
     id: UserId
     roles: frozenset[Role]
     key: str = ""
+    sign_in: str = ""
+    """Which of their sign-ins this is; empty at doors that know none (SSH)."""
 
 
 SYSTEM = Actor(id=UserId("sys_node"), roles=frozenset({Role.SYSTEM}))
