@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from breakglass.model.target import TargetId
 from breakglass.trust import drafting
 from breakglass.trust.roster import parse
 from breakglass.views.proposals import gains
@@ -54,35 +53,36 @@ def changers(one: dict[str, Any]) -> None:
     one["changes"] = [{"group": "security", "count": 2}]
 
 
-@pytest.mark.parametrize(
-    ("change", "who", "words"),
-    [
-        (role, "eve", "+the role auditor"),
-        (group, "bo", "+the group security"),
-        (key, "bo", "+the key “new”"),
-        (expiry, "bo", "+a place until 2027-01-01"),
-        (person, "eve", "-the role approver"),
-        (host, "alice", "+asking for root on db1 at ssh://evil.example.test:22"),
-        (host, "dana", "+approving access to root on db1 at ssh://evil.example.test:22"),
-        (pin, "dana", "-approving access to root on db1"),
-        (quorum, "alice", "+asking for root on db1"),
-        (quorum, "eve", "-approving access to root on db1"),
-        (longer, "alice", "access for up to 24 hours"),
-        (changers, "carol", "-a signature that counts for changes of the estate"),
-        (changers, "eve", "+a signature that counts for changes of the estate"),
-    ],
-)
-async def test_whatever_changes_is_told(change: Change, who: str, words: str, tmp_path: Path) -> None:
+TOLD: list[tuple[Change, str, str]] = [
+    (role, "eve", "+the role auditor"),
+    (group, "bo", "+the group security"),
+    (key, "bo", "+the key “new”"),
+    (expiry, "bo", "+a place until 2027-01-01"),
+    (person, "eve", "-the role approver"),
+    (host, "alice", "+asking for root on db1 at ssh://evil.example.test:22"),
+    (host, "dana", "+approving access to root on db1 at ssh://evil.example.test:22"),
+    (pin, "dana", "-approving access to root on db1"),
+    (quorum, "alice", "+asking for root on db1"),
+    (quorum, "eve", "-approving access to root on db1"),
+    (longer, "alice", "access for up to 24 hours"),
+    (changers, "carol", "-a signature that counts for changes of the estate"),
+    (changers, "eve", "+a signature that counts for changes of the estate"),
+]
+
+
+async def test_whatever_changes_is_told(tmp_path: Path) -> None:
     async with Town.found(tmp_path, password="") as town:
         before = town.estate.roster
-        people = {one.login: one for one in town.people.values()}
-        same = estate(people)
-        for target in same["targets"].values():
-            target["host_key"] = before.targets["tgt_db1"].endpoint.host_key
-        unchanged = parse(drafting.following(same, before, at=FOUNDED))
-        assert gains(before, unchanged) == ()
-        change(same)
-        after = parse(drafting.following(same, before, at=START))
-        told = {one.who.login: [*(f"+{word}" for word in one.gains), *(f"-{word}" for word in one.loses)]
-                for one in gains(before, after)}  # fmt: skip
-        assert any(words in word for word in told.get(who, [])), told
+        pinned = before.targets[TargetId("tgt_db1")].endpoint.host_key
+        for change, who, words in TOLD:
+            changed = estate(town.people)
+            for target in changed["targets"].values():
+                target["host_key"] = pinned
+            assert gains(before, parse(drafting.following(changed, before, at=FOUNDED))) == ()
+            change(changed)
+            after = parse(drafting.following(changed, before, at=START))
+            told = {
+                one.who.login: [*(f"+{word}" for word in one.gains), *(f"-{word}" for word in one.loses)]
+                for one in gains(before, after)
+            }
+            assert any(words in word for word in told.get(who, [])), (words, told)
