@@ -12,7 +12,7 @@ from tests.web.visitor import Visitor, words
 
 TEXTS = [
     "<script>alert(1)</script> it is down",
-    "{{ 7*7 }} {% raw %} it is down",
+    "{{ 7*1111 }} {% raw %} it is down",
     '\'" onmouseover=alert(1) x=" down',
     "</textarea><img src=x onerror=alert(1)> down",
     "<!--icons--> is down",
@@ -43,7 +43,7 @@ async def a_reason(alice: Visitor, bo: Visitor, text: str) -> None:
         await bo.get("/requests"),
     ):
         assert elements(page).isdisjoint({"img", "style", "onmouseover", "onerror"})
-        assert "49" not in words(page).split()
+        assert "7777" not in page
         assert not {"\u001b", "\u0007"} & set(page)
     await alice.post(f"{where}/cancel")
 
