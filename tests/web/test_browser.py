@@ -5,7 +5,7 @@ One deployment for all of it; every page that is passed is looked at for what is
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.deployment import ACCOUNT, CONDITION, Deployment, deployed
+from tests.servers.postgres import Postgres
 from tests.servers.sshd import make_account, running_sshd
 from tests.web.browser import DESKTOP, PHONE, Somebody, chromium
 
@@ -23,12 +24,23 @@ WEIGHT_MAX = 50_000
 """Bytes of the approve page with all that it loads, as they go over the wire."""
 
 
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The pages are the same on both: `make test` looks at them on the embedded one."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    with server.database(like=request.getfixturevalue("migrated")) as url:
+        yield url
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
+async def world(tmp_path_factory: pytest.TempPathFactory, database: str) -> AsyncIterator[Deployment]:
     folder: Path = tmp_path_factory.mktemp("pages")
     async with running_sshd(folder / "sshd") as sshd:
         with make_account(sudo=True) as account:
-            async with deployed(folder, sshd, account) as deployment:
+            async with deployed(folder, sshd, account, database=database) as deployment:
                 yield deployment
 
 
