@@ -1,13 +1,26 @@
 // Forms: what is chosen opens what belongs to it, and a form that is being sent is not sent twice.
+const helped = new WeakSet();
+
 export function helpForms(root) {
   for (const choice of root.querySelectorAll("input[data-opens]")) {
+    if (helped.has(choice)) continue;
+    helped.add(choice);
     choice.addEventListener("change", () => open(choice));
     if (choice.checked) open(choice);
   }
   for (const form of root.querySelectorAll("form[data-once]")) {
-    form.addEventListener("submit", () => {
+    if (helped.has(form)) continue;
+    helped.add(form);
+    let sent = false;
+    form.addEventListener("submit", (event) => {
+      if (sent) event.preventDefault();
+      sent = true;
       for (const button of form.querySelectorAll("button[type=submit]")) button.setAttribute("aria-busy", "true");
-      form.addEventListener("submit", (again) => again.preventDefault(), { once: true });
+    });
+    // Whoever comes back to the page may send it again.
+    window.addEventListener("pageshow", () => {
+      sent = false;
+      for (const button of form.querySelectorAll("button[type=submit]")) button.removeAttribute("aria-busy");
     });
   }
 }
