@@ -13,11 +13,11 @@ import time
 import traceback
 from pathlib import Path
 
-from bench import app, audit, cli, docs, ssh, story
+from bench import app, audit, cli, docs, rotations, ssh, story
 from bench.machine import describe
 from bench.measure import Row, Wanted
 
-SUITES = (ssh, story, audit, app, cli)
+SUITES = (ssh, story, audit, rotations, app, cli)
 RESULT = Path("bench.json")
 
 

@@ -70,7 +70,7 @@ trouble = given(
 
 
 @pytest.mark.slow
-@settings(max_examples=320)
+@settings(max_examples=1000)
 @trouble
 @example(numbers=[], only=(), because=Because.CLOSE, lockout="")
 @example(numbers=[14, 13, 14], only=("change",), because=Because.LOGIN, lockout="3/600")  # late, then another candidate

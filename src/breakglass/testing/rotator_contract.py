@@ -23,6 +23,7 @@ nothing sent is told as nothing sent                test_an_unreachable_target_i
 a false host key stops everything                   test_another_host_key_is_an_alarm (endpoints with a pinned key)
 nothing of the account is left                      test_what_runs_as_the_account_is_ended
 what people leave behind is seen                    test_what_is_left_behind_is_seen (rotators that look)
+a lost connection is told as what it is             test_a_connection_that_is_cut_anywhere_tells_the_truth
 no error text holds a secret                        in each of them
 """
 # ruff: noqa: S101 (pytest's asserts are what a contract is made of)
@@ -41,10 +42,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from breakglass.codec import x509 as pins
-from breakglass.errors import HostKeyMismatch, TargetDown
+from breakglass.errors import BreakglassError, HostKeyMismatch, OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, PasswordRules, Protocol
 from breakglass.model.trace import Trace, difference, kept
+from breakglass.plugin_api.dial import Dial
 from breakglass.plugin_api.rotator import ChangeRefused, Looks, Place, Rotator
 
 Linger = Callable[[Secret], Awaitable[Callable[[], Awaitable[bool]]]]
@@ -58,6 +60,70 @@ class NoWay:
         self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, **options: Any
     ) -> tuple[asyncio.BaseTransport, Any]:
         raise ConnectionRefusedError("nobody listens")
+
+
+class Cut:
+    """A dial whose connections break after so many writes of the client: the last one still goes out, and nothing comes
+    back any more."""
+
+    def __init__(self, real: Dial, after: int) -> None:
+        self._real, self._left, self.happened = real, after, False
+
+    async def create_connection(
+        self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int, **options: Any
+    ) -> tuple[asyncio.BaseTransport, Any]:
+        protocol = factory()
+        transport, _ = await self._real.create_connection(lambda: _Deaf(self, protocol), host, port, **options)
+        return transport, protocol
+
+    def wrote(self, transport: Any) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.happened = True
+            transport.close()
+
+
+class _Counting(asyncio.Transport):
+    """Tells of each write, and is else the transport that it stands for."""
+
+    def __init__(self, cut: Cut, real: Any) -> None:
+        super().__init__()
+        self._cut, self._real = cut, real
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("write", "writelines", "_cut", "_real"):
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "_real"), name)
+
+    def write(self, data: Any) -> None:
+        self._real.write(data)
+        self._cut.wrote(self._real)
+
+    def writelines(self, parts: Any) -> None:
+        self.write(b"".join(parts))
+
+
+class _Deaf(asyncio.Protocol):
+    """Passes on what comes, until the cut."""
+
+    def __init__(self, cut: Cut, real: Any) -> None:
+        self._cut, self._real = cut, real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def connection_made(self, transport: Any) -> None:
+        self._real.connection_made(_Counting(self._cut, transport))
+
+    def data_received(self, data: bytes) -> None:
+        if not self._cut.happened:
+            self._real.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return bool(self._real.eof_received())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._real.connection_lost(error)
 
 
 def fresh_secret(rules: PasswordRules | None = None) -> Secret:
@@ -91,6 +157,8 @@ def holds_no_secret(error: BaseException, *known: Secret) -> None:
 
 class RotatorContract:
     """See the module."""
+
+    MOST_WRITES = 80
 
     @staticmethod
     def make() -> Secret:
@@ -165,6 +233,26 @@ class RotatorContract:
         assert list(await rotator.end_remains(place, current)) == []
         assert await rotator.works(place, current) is True
 
+    async def test_a_connection_that_is_cut_anywhere_tells_the_truth(
+        self, rotator: Rotator, place: Place, current: Secret
+    ) -> None:
+        """Cut after the client's first write, its second, … until a change gets through: what was said must be true."""
+        works = current
+        for cut_after in range(1, self.MOST_WRITES):
+            new, cut = self.make(), Cut(place.dial, cut_after)
+            told = await _told(rotator.change(replace(place, dial=cut), works, new))
+            if told is not None:
+                holds_no_secret(told, works, new)
+            if told is None:
+                assert await rotator.works(place, new) is True, f"cut at {cut_after}: it was not set"
+                works = new
+            elif isinstance(told, OutcomeUnknown) and await _comes_to_work(rotator, place, new):
+                works = new
+            assert await rotator.works(place, works) is True, f"cut at {cut_after}: {told!r} is not true"
+            if told is None and not cut.happened:
+                return
+        raise AssertionError("a change makes more writes than any has")
+
     async def test_what_is_left_behind_is_seen(
         self, rotator: Rotator, place: Place, current: Secret, new: Secret, request: pytest.FixtureRequest
     ) -> None:
@@ -183,3 +271,21 @@ def own(before: Sequence[Trace], after: Sequence[Trace]) -> tuple[str, ...]:
     return tuple(
         line for line in difference(kept(before), after) if not line.endswith(" port") and " port " not in line
     )
+
+
+async def _comes_to_work(rotator: Rotator, place: Place, new: Secret) -> bool:
+    """A request that was cut off may still be under way on the target for a moment."""
+    for _ in range(6):
+        if await rotator.works(place, new):
+            return True
+        await asyncio.sleep(0.25)
+    return False
+
+
+async def _told(act: Awaitable[None]) -> BreakglassError | None:
+    """What a change told beside yes."""
+    try:
+        await act
+    except (ChangeRefused, TargetDown, OutcomeUnknown) as error:
+        return error
+    return None

@@ -61,13 +61,13 @@ async def signed_in(place: Place, secret: Secret, *, connect: timedelta, answer:
     async with bridged(place, "mariadb", within=connect, tls=False) as path:
         connection = _Connection(place, _text(secret), connect)
         try:
-            await _in_thread(lambda: connection.begin(path), connect)
+            await _in_thread(lambda: connection.open_at(path), connect)
         except (pymysql.MySQLError, OSError, ValueError) as error:
             raise _meaning(place, connection, error) from None
         yield Session(connection, answer)
 
 
-class _Connection(pymysql.Connection):  # type: ignore[type-arg]  # generic in the stubs only
+class _Connection(pymysql.Connection):
     """Sends nothing to a server that offers no TLS, and nothing secret outside of it."""
 
     def __init__(self, place: Place, password: str, within: timedelta) -> None:
@@ -75,7 +75,7 @@ class _Connection(pymysql.Connection):  # type: ignore[type-arg]  # generic in t
             host=place.endpoint.host,
             user=place.username,
             password=password,
-            ssl=pinned(place),  # type: ignore[arg-type]  # the stubs know the older form only
+            ssl=pinned(place),
             autocommit=True,
             charset="utf8mb4",
             local_infile=False,
@@ -85,7 +85,7 @@ class _Connection(pymysql.Connection):  # type: ignore[type-arg]  # generic in t
         self.greeted = False
         """The server's greeting came: from here on a sign-in is under way."""
 
-    def begin(self, path: Path) -> None:
+    def open_at(self, path: Path) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as near:
             near.connect(str(path))
             self.connect(near.dup())
