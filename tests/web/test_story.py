@@ -2,13 +2,16 @@
 
 import html
 import re
+from pathlib import Path
 
 from breakglass.flow import review as flow
 from breakglass.flow import ticket
+from breakglass.http.house import House
 from breakglass.model.ids import SessionId
 from breakglass.model.review import Classification
 from breakglass.model.session import Session
 from breakglass.storage.outbox import Told
+from breakglass.web.app import make
 from tests.kit import ACCOUNT, CONDITION, Town
 from tests.web.conftest import Come
 from tests.web.visitor import Visitor, words
@@ -118,6 +121,13 @@ async def test_the_condition_is_never_chosen_beforehand(come: Come) -> None:
     conditions = re.findall(r'<input type="radio" name="condition"[^>]*>', page)
     assert conditions
     assert not any("checked" in one for one in conditions)
+
+
+async def test_an_account_without_a_password_is_marked(tmp_path: Path) -> None:
+    async with Town.found(tmp_path, password="") as town:
+        alice = await Visitor(make(House(town.services())), town, "alice").sign_in()
+        assert "no password stored" in await alice.get("/request")
+        assert "Nobody could get in with it".lower() in words(await alice.post("/requests", ASKED, 409)).lower()
 
 
 async def test_a_refused_request_says_why_and_keeps_the_form(come: Come) -> None:

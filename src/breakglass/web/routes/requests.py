@@ -15,8 +15,8 @@ from breakglass.model.people import Actor, Role
 from breakglass.model.policy import Part
 from breakglass.model.target import AccountId, Protocol
 from breakglass.trust.roster import Roster
+from breakglass.views import estate, rotations
 from breakglass.views import requests as views
-from breakglass.views import rotations
 from breakglass.web.forms import Form, read
 from breakglass.web.pages import Pages, go
 from breakglass.web.story import story
@@ -34,6 +34,8 @@ def add(pages: Pages) -> None:
     ) -> Response:
         head, status = house.chain.head, status_of(refusal) if refusal else 422 if errors else 200
         me: Actor = request.state.actor
+        whole = await house.see(estate.estate)
+        stored = {one.id for target in whole.targets for one in target.accounts if one.credential != "none"}
         return await pages.show(
             request,
             "request_form.html",
@@ -47,6 +49,7 @@ def add(pages: Pages) -> None:
                 {
                     "id": one.id,
                     "account": one,
+                    "stored": one.id in stored,
                     "target": head.targets[one.target],
                     "max_for": head.policy_of(one).max_for,
                     "needs": tuple(
