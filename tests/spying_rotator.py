@@ -1,4 +1,4 @@
-"""The rotator `linux-password`, which also writes every password that it sets to a file, for tests that search."""
+"""Rotators that also write each password that they set to a file, for tests that search; by itself `linux-password`."""
 
 import os
 from collections.abc import Sequence
@@ -12,10 +12,8 @@ SPY_FILE = "BREAKGLASS_TEST_SPY_FILE"
 
 
 class Spy:
-    name = "linux-password"
-
-    def __init__(self) -> None:
-        self.real = real()
+    def __init__(self, real: Rotator) -> None:
+        self.real, self.name = real, real.name
 
     async def change(self, place: Place, current: Secret, new: Secret) -> None:
         keep(new)
@@ -34,4 +32,4 @@ def keep(new: Secret) -> None:
 
 
 def plugin() -> Rotator:
-    return Spy()
+    return Spy(real())
