@@ -100,6 +100,7 @@ async def test_the_story(world: Deployment, browser: Browser) -> None:
     await expect(alice.page.locator(".countdown .clock")).to_have_text(re.compile(r"29:\d\d"))
     assert await alice.faults() == []
 
+    await at_ten_and_at_two_minutes(browser, world, request)
     line = await alice.page.locator("pre.code").first.inner_text()
     assert line.startswith("ssh alice+db1@")
     assert (await world.ssh("true")).code == 0
@@ -118,6 +119,22 @@ async def test_the_story(world: Deployment, browser: Browser) -> None:
     await passes(browser, world, "alice", f"/requests/{request}")
     for one in (alice, bo, dana):
         await one.leave()
+
+
+async def at_ten_and_at_two_minutes(browser: Browser, world: Deployment, request: str) -> None:
+    """The countdown is said aloud then, once each, and looks urgent by more than its colour."""
+    alice = await Somebody.sit_down(browser, world, "alice")
+    await alice.page.clock.install()
+    await alice.go(f"/requests/{request}")
+    said, clock = alice.page.locator("#said"), alice.page.locator(".countdown")
+    await expect(said).to_be_empty()
+    await alice.page.clock.fast_forward("20:30")
+    await expect(said).to_have_text("10 minutes left.")
+    await expect(clock).to_have_class(re.compile("warn"))
+    await alice.page.clock.fast_forward("07:40")
+    await expect(said).to_have_text("2 minutes left.")
+    await expect(clock).to_have_class(re.compile("danger"))
+    await alice.leave()
 
 
 async def ask(alice: Somebody) -> str:
