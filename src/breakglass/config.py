@@ -73,6 +73,9 @@ class Settings:
     ssh_port: int = 2222
     api_host: str = "127.0.0.1"
     api_port: int = 8422
+    web_origin: str = ""
+    """Where people's browsers open the pages, as `https://gate.example:8422`; passkeys are made for its domain. Empty:
+    `http://localhost` and the API's port, for trying it on one machine."""
     key_file: str = ""
     """The `file` seal slot's key; empty when custodians unseal after each start."""
     alerts: tuple[str, ...] = ()

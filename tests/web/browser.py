@@ -50,27 +50,33 @@ class Somebody:
         *,
         screen: ViewportSize | None = None,
         dark: bool = False,
+        at: str = "",
+        token: str | None = None,
         **more: Any,
     ) -> "Somebody":
+        """Signed in at `at`; with an empty `token` not signed in yet."""
+        at = at or world.where()["api"]
         context = await browser.new_context(
             viewport=screen or DESKTOP,
             color_scheme="dark" if dark else "light",
-            base_url=world.where()["api"],
+            base_url=at,
             timezone_id="Europe/Berlin",
             **more,
         )
         person = world.people[login]
         assert person._api is not None
-        token = person._api.headers["Authorization"].partition(" ")[2]
+        if token is None:
+            token = person._api.headers["Authorization"].partition(" ")[2]
         cookie: Any = {
             "name": COOKIE,
             "value": token,
-            "url": world.where()["api"].replace("http:", "https:"),
+            "url": at.replace("http:", "https:"),
             "secure": True,
             "httpOnly": True,
             "sameSite": "Strict",
         }
-        await context.add_cookies([cookie])
+        if token:
+            await context.add_cookies([cookie])
         somebody = cls(world, login, context, await context.new_page())
         somebody.scripts = more.get("java_script_enabled", True)
         return somebody
@@ -98,6 +104,20 @@ class Somebody:
         found += self.complaints
         self.complaints.clear()
         return found
+
+    async def passkeys(self) -> None:
+        """From now on this browser has an authenticator that makes sure who uses it (WebAuthn's virtual one)."""
+        devtools = await self.context.new_cdp_session(self.page)
+        await devtools.send("WebAuthn.enable")
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+            "automaticPresenceSimulation": True,
+        }
+        await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
     async def leave(self) -> None:
         await self.context.close()

@@ -22,6 +22,18 @@ PUBLIC = frozenset({"", *ALL})
 
 MAY: dict[str, frozenset[str]] = {
     "GET /static/{name}": PUBLIC,
+    "GET /sign-in": PUBLIC,
+    "POST /sign-in": PUBLIC,
+    "POST /sign-out": ALL,
+    "GET /sign-again": ALL,
+    "POST /sign-again": ALL,
+    "GET /enrol": PUBLIC,
+    "POST /enrol/text": PUBLIC,
+    "POST /enrol": PUBLIC,
+    "GET /me": ALL,
+    "POST /me/sign-ins/{id}/revoke": ALL,
+    "POST /me/sign-ins/revoke-others": ALL,
+    "POST /people/{id}/invite": frozenset({"administrator", "custodian"}),
     "GET /": ALL,
     "GET /request": frozenset({"requester"}),
     "POST /requests": frozenset({"requester"}),
@@ -66,7 +78,11 @@ IDS = {
     "reviews": "rev_1",
     "accounts": ACCOUNT,
     "proposals": "pro_1",
+    "sign-ins": "sgn_1",
+    "people": "usr_alice",
 }
+LAST = ("POST /vault/seal", "POST /sign-out")
+"""What would change the answers of the others."""
 GUARDS = ("You are not signed in.", "Your roles do not allow this.")
 
 
@@ -92,13 +108,14 @@ def test_every_page_stands_in_the_table(app: FastAPI) -> None:
 
 async def test_every_page_for_everybody(app: FastAPI, town: Town, come: Come) -> None:
     people = {"": Visitor(app, town)} | {role: await come(login) for login, role in ONLY.items()}
-    for which in sorted(MAY, key=lambda one: one == "POST /vault/seal"):  # that one last
+    for which in sorted(MAY, key=lambda one: LAST.index(one) if one in LAST else -1):
         method, _, path = which.partition(" ")
         for role, person in people.items():
             before = town.log.size
-            answer = await person.http.request(method, filled(path))
+            form = {"csrf": person.csrf} if method == "POST" else None
+            answer = await person.http.request(method, filled(path), data=form)
             held = answer.status_code in (401, 403) and any(guard in words(answer.text) for guard in GUARDS)
-            held |= answer.headers.get("location", "").startswith("/sign-in")
+            held |= answer.headers.get("location", "").startswith("/sign-in?")
             assert held == (role not in MAY[which]), (which, role, answer.status_code, words(answer.text)[-300:])
             if held:
                 assert town.log.size == before, (which, role)
@@ -127,6 +144,17 @@ async def test_a_change_from_another_origin_is_refused(app: FastAPI, town: Town,
             assert answer.status_code == 403, (path, origin)
             assert "another page than ours" in words(answer.text)
     assert COOKIE.startswith("__Host-")
+
+
+async def test_a_form_of_another_sign_in_is_refused(app: FastAPI, town: Town, come: Come) -> None:
+    alice, other = await come("alice"), await come("alice")
+    before = town.log.size
+    for path in (which.partition(" ")[2] for which in MAY if which.startswith("POST") and MAY[which] == ALL):
+        for csrf in (other.csrf, "", "é", alice.csrf[:-1]):
+            answer = await alice.http.post(filled(path), data={"csrf": csrf})
+            assert answer.status_code == 403, path
+            assert "from another sign-in" in words(answer.text)
+    assert town.log.size == before
 
 
 async def test_pages_carry_the_strict_policy_and_are_not_kept(come: Come) -> None:

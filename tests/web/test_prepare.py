@@ -45,7 +45,7 @@ async def test_a_bad_estate_is_refused_beside_what_was_typed(come: Come) -> None
     ):
         page = await adam.post("/proposals", {"text": text}, 422)
         assert why in words(page)
-    sent = await adam.http.post("/proposals", files={"file": ("estate.yaml", b"a: [")})
+    sent = await adam.http.post("/proposals", data={"csrf": adam.csrf}, files={"file": ("estate.yaml", b"a: [")})
     assert sent.status_code == 422
     assert "not YAML" in words(sent.text)
 

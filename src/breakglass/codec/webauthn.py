@@ -109,7 +109,7 @@ def challenge(message: bytes) -> str:
 
 def is_for(text: str, message: bytes) -> bool:
     """Whether this assertion names `message`; says nothing of whether it holds. Raises `Malformed`."""
-    return bool(_client_data(parse(text).client_data).get("challenge") == challenge(message))
+    return bool(client_data(parse(text).client_data).get("challenge") == challenge(message))
 
 
 def verify(
@@ -124,7 +124,7 @@ def verify(
     assertion, key = parse(text), cose.read(public)
     if assertion.credential != credential:  # 5 to 7
         raise _bad("It was made with another passkey than the one that the text names.", "Sign with that passkey.")
-    _must_be_ours(client := _client_data(assertion.client_data), message, origins)  # 8 to 13
+    _must_be_ours(client := client_data(assertion.client_data), message, origins)  # 8 to 13
     data = assertion.authenticator_data
     flags = _flags(data, rp)  # 15 to 18
     try:
@@ -165,7 +165,7 @@ def _flags(data: bytes, rp: str) -> int:
     return flags
 
 
-def _client_data(data: bytes) -> dict[str, Any]:
+def client_data(data: bytes) -> dict[str, Any]:
     """The steps 9 and 10, strictly: JSON in UTF-8 without a mark before it, an object that has no member twice."""
     try:
         found = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_refuse)

@@ -1,24 +1,50 @@
-"""Signing in at the API with an SSH key: a short text is signed, a short-lived token comes back."""
+"""Signing in with a key: a short text is signed, a short-lived token comes back.
 
+programs    30 minutes
+browsers    30 minutes without use, 8 hours at most; a fresh signature (step-up) changes the token
+"""
+
+from collections.abc import Sequence
 from datetime import timedelta
 
 from breakglass.codec import lines
+from breakglass.errors import Forbidden, NotFound, NotSignedIn
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import Actor
 from breakglass.storage import sign_ins
+from breakglass.storage.sign_ins import SignIn
 from breakglass.storage.work import Read, Work
 from breakglass.trust.roster import Roster
 
 LASTS = timedelta(minutes=30)
+AT_MOST = timedelta(hours=8)
+MOVED_EVERY = timedelta(minutes=5)
+"""A browser's end is moved on no more often than this: most requests write nothing."""
+FRESH_FOR = timedelta(minutes=15)
+"""So long after a signature its person counts as present (step-up)."""
 
 
-def sign_in(work: Work, login: str, token: str) -> str:
+def sign_in(
+    work: Work, login: str, token: str, *, browser: bool = False, from_address: str = "", device: str = ""
+) -> str:
     """The caller verified the signature (identity.sign_in) as the actor of this step. Returns the sign-in's id."""
     permit(work.actor, "look")
-    id = sign_ins.put(work, token=token, person=work.actor.id, login=login, key=work.actor.key, until=work.now + LASTS)
-    work.note(Fact("sign_in.made", id, {"key": work.actor.key}))
-    return id
+    made = SignIn(
+        id=work.new_id("sgn"),
+        person=work.actor.id,
+        login=login,
+        key=work.actor.key,
+        made_at=work.now,
+        proved_at=work.now,
+        until=work.now + LASTS,
+        ends_at=work.now + (AT_MOST if browser else LASTS),
+        from_address=from_address[:60],
+        device=lines.clean(device)[:200],
+    )
+    sign_ins.put(work, token, made)
+    work.note(Fact("sign_in.made", made.id, {"key": work.actor.key}))
+    return made.id
 
 
 def refused(work: Work, login: str, from_address: str, code: str) -> None:
@@ -33,7 +59,65 @@ def sign_out(work: Work, token: str) -> None:
     work.note(Fact("sign_in.ended", work.actor.id))
 
 
+def prolong(work: Work, token: str) -> None:
+    """A browser was used: its end without use moves on. Nothing for the log."""
+    permit(work.actor, "look")
+    found = sign_ins.find(work, token)
+    if found is not None and found.person == work.actor.id:
+        sign_ins.change(work, token, until=min(work.now + LASTS, found.ends_at))
+
+
+def due(found: SignIn, look: Read) -> bool:
+    """Whether `prolong` would be worth a write."""
+    return found.until < found.ends_at and found.until - look.now < LASTS - MOVED_EVERY
+
+
+def prove(work: Work, token: str, new: str) -> None:
+    """A key of the same person signed again, which the caller verified as the actor of this step: the sign-in is theirs
+    by that key from now on, under a new token."""
+    permit(work.actor, "look")
+    found = sign_ins.find(work, token)
+    if found is None:
+        raise NotSignedIn("You are not signed in.", what_to_do="Sign in with your key.")
+    if found.person != work.actor.id:
+        raise Forbidden("This is somebody else's key.", what_to_do="Sign out first, or use a key of your own.")
+    sign_ins.change(work, token, token_hash=sign_ins.hashed(new), key=work.actor.key, proved_at=work.now)
+    work.note(Fact("sign_in.proved", found.id, {"key": work.actor.key}))
+
+
+def revoke(work: Work, id: str) -> None:
+    """End one of one's own, on whatever device. Raises `NotFound`."""
+    permit(work.actor, "look")
+    if not sign_ins.drop_one(work, work.actor.id, id):
+        raise NotFound("There is no such sign-in.", what_to_do="It has ended already: look at the list.", about=id)
+    work.note(Fact("sign_in.revoked", id))
+
+
+def revoke_others(work: Work, but: str) -> int:
+    """End all of one's own but this one."""
+    permit(work.actor, "look")
+    others = [one.id for one in sign_ins.of(work, work.actor.id) if one.id != but]
+    for id in others:
+        revoke(work, id)
+    return len(others)
+
+
+def mine(look: Read, person: str) -> Sequence[SignIn]:
+    return sign_ins.of(look, person)
+
+
+def seen(look: Read, roster: Roster, token: str) -> tuple[Actor, SignIn, bool] | None:
+    """The actor of a live token as the roster has them now, the sign-in, and whether its end should be moved on."""
+    found = sign_ins.find(look, token)
+    return None if found is None else (roster.actor(found.login, found.key, look.now), found, due(found, look))
+
+
+def fresh(found: SignIn, look: Read) -> bool:
+    """Whether its person's key signed a short while ago."""
+    return look.now < found.proved_at + FRESH_FOR
+
+
 def who(look: Read, roster: Roster, token: str) -> Actor | None:
     """The actor of a live token, as the roster has them now."""
-    found = sign_ins.find(look, token)
-    return None if found is None else roster.actor(*found, look.now)
+    found = seen(look, roster, token)
+    return None if found is None else found[0]

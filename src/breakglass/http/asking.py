@@ -5,6 +5,8 @@ pages   the same, or the cookie __Host-breakglass  a browser adds it by itself, 
                                                    changes something must come from our own origin
 """
 
+import hmac
+
 from starlette.requests import HTTPConnection
 
 from breakglass.errors import Forbidden
@@ -28,13 +30,24 @@ class Asking:
         """For pages. Raises `Forbidden` when a cookie comes with a change from elsewhere."""
         if token := bearer(connection):
             return await self._house.actor(token)
-        actor = await self._house.actor(connection.cookies.get(COOKIE, ""))
+        token = connection.cookies.get(COOKIE, "")
+        # What a page asks by itself, to stay up to date, is no use by a person.
+        found = await self._house.signed_in(token, used="hx-request" not in connection.headers)
+        actor = None
+        if found is not None:
+            actor, connection.state.sign_in = found
+            connection.state.csrf = csrf_of(token)
         changes = connection.scope.get("method", "") not in _SAFE  # a WebSocket has no method and may change things
         if actor is not None and changes and not from_here(connection):
             raise Forbidden(
                 "This was sent by another page than ours.", what_to_do="Open Breakglass itself and do it there."
             )
         return actor
+
+
+def csrf_of(token: str) -> str:
+    """What each form of a page carries, for whoever comes with this cookie. Nobody can make it who can't read it."""
+    return hmac.digest(token.encode(), b"breakglass csrf", "sha256").hex()
 
 
 def bearer(connection: HTTPConnection) -> str:

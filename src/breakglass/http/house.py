@@ -10,6 +10,7 @@ from breakglass.http.attempts import Challenges, Failures
 from breakglass.http.services import Services
 from breakglass.http.tickets import Tickets
 from breakglass.model.people import Actor
+from breakglass.storage.sign_ins import SignIn
 from breakglass.storage.work import Read, Step
 from breakglass.trust.chain import Chain
 from breakglass.views import shapes
@@ -51,12 +52,23 @@ class House:
 
     async def actor(self, token: str) -> Actor | None:
         """Whom this token signs in; None for nobody."""
+        found = await self.signed_in(token)
+        return None if found is None else found[0]
+
+    async def signed_in(self, token: str, *, used: bool = False) -> tuple[Actor, SignIn] | None:
+        """The same with the sign-in itself. `used`: by a person, so that its end moves on."""
         if not 0 < len(token) <= TOKEN_MAX:
             return None
         try:
-            return await self.services.store.read(sign_in.who, self.chain.head, token)
+            found = await self.services.store.read(sign_in.seen, self.chain.head, token)
         except Forbidden:  # the roster does not give this key to this person any more
             return None
+        if found is None:
+            return None
+        actor, made, due = found
+        if used and due:
+            await self.do(actor, sign_in.prolong, token)
+        return actor, made
 
     async def vault(self) -> shapes.Vault:
         """Its state, also when it does not answer: then it helps nobody, as if it were sealed."""

@@ -82,8 +82,25 @@ sign_in = Table(
     text("person"),
     text("login"),
     text("key"),
+    Column("made_at", Instant, nullable=False),
+    Column("proved_at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    text("from_address"),
+    text("device"),
+    Index("sign_in_of", "person"),
+)
+"""`until` moves on with use (a browser's idle end), never past `ends_at`; `proved_at` is when a key signed last."""
+invitation = Table(
+    "invitation",
+    META,
+    text("id", primary_key=True),
+    text("token_hash", unique=True),
+    text("person"),
+    text("by"),
     Column("until", Instant, nullable=False),
 )
+"""One-time links that let somebody propose a passkey of theirs; gone once used."""
 
 # -- the roster -------------------------------------------------------------------------------------------------------
 roster = Table(

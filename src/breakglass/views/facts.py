@@ -148,6 +148,12 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "roster.adopted": lambda t: f"Version {t['version']} of the estate holds now, signed by {t['statements']} people.",
     "sign_in.made": lambda t: f"{t.who} signed in.",
     "sign_in.refused": lambda t: f"A sign-in as {t['login']} from {t['from']} was refused ({t['code']}).",
+    "sign_in.proved": lambda t: f"{t.who} signed again, to go on.",
+    "sign_in.revoked": lambda t: f"{t.who} ended one of their own sign-ins.",
+    "invitation.made": lambda t: f"{t.who} made a link with which {t.book.who(t['person']).name} can add a passkey.",
+    "invitation.used": lambda t: (
+        f"{t.book.who(t['person']).name} made a passkey by their link; it waits for signatures."
+    ),
     "sign_in.ended": lambda t: f"{t.who} signed out.",
     "vault.share_entered": lambda t: f"{t.who} entered a share of the vault's key ({t['entered']} of {t['needed']}).",
     "vault.sealed": lambda t: f"{t.who} sealed the vault.",

@@ -20,13 +20,16 @@ from breakglass.web.routes import (
     audit,
     clock,
     decide,
+    enrol,
     home,
+    me,
     people,
     playbooks,
     proposals,
     requests,
     reviews,
     rotations,
+    sign_in,
     static,
     vault,
 )
@@ -34,6 +37,9 @@ from breakglass.web.static_files import StaticFiles
 
 GROUPS: Sequence[Callable[[Pages], None]] = (
     static.add,
+    sign_in.add,
+    enrol.add,
+    me.add,
     home.add,
     requests.add,
     decide.add,

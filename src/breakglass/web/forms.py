@@ -1,12 +1,14 @@
 """What people send from pages: short texts in forms, sometimes a file. Every field has its longest length."""
 
+import hmac
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from breakglass.errors import Malformed
+from breakglass.errors import Forbidden, Malformed
 
 FIELDS_MAX, FILES_MAX, FIELD_MAX, FILE_MAX = 520, 1, 64_000, 200_000
 """Numbers of fields and files; bytes of one text field and of a file."""
@@ -46,6 +48,8 @@ class Form:
 async def read(request: Request) -> Form:
     """Raises `Malformed`. Browsers send line ends as CRLF, whatever stood in the field (HTML, form submission): they
     become LF again, so that a text is what was signed."""
+    if (before := getattr(request.state, "form", None)) is not None:
+        return cast(Form, before)
     async with request.form(max_fields=FIELDS_MAX, max_files=FILES_MAX, max_part_size=FIELD_MAX) as sent:
         texts: dict[str, str] = {}
         files: dict[str, bytes] = {}
@@ -58,7 +62,15 @@ async def read(request: Request) -> Form:
             else:
                 texts[name] = value.replace("\r\n", "\n")
                 several.setdefault(name, []).append(texts[name])
-    return Form(texts, files, several)
+    found = request.state.form = Form(texts, files, several)
+    return found
+
+
+async def must_be_ours(request: Request) -> None:
+    """Raises `Forbidden` unless a page that was made for this sign-in sent this form."""
+    wanted = getattr(request.state, "csrf", "")
+    if wanted and not hmac.compare_digest((await read(request))["csrf"].encode(), wanted.encode()):
+        raise Forbidden("This page is from another sign-in.", what_to_do="Open the page again, and do it there.")
 
 
 async def _body(file: UploadFile) -> bytes:

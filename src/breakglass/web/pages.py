@@ -9,18 +9,20 @@
 Whoever changes something is sent on with `go` (303), so that reloading repeats nothing. Templates escape everything.
 """
 
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from breakglass.http.asking import Asking
-from breakglass.http.declare import Registry
+from breakglass.http.declare import F, May, Registry
 from breakglass.http.house import House
 from breakglass.model.people import Actor
 from breakglass.views import overview, shapes
 from breakglass.web.chrome import navigation
+from breakglass.web.forms import must_be_ours
 from breakglass.web.look import Look
 
 VARY = "Cookie, Authorization, HX-Request"
@@ -32,6 +34,11 @@ class Pages(Registry):
     def __init__(self, app: FastAPI, house: House, look: Look) -> None:
         super().__init__(app, Asking(house).by_cookie_or_token)
         self.house, self.look = house, look
+
+    def route(self, method: str, path: str, may: May, options: Mapping[str, Any]) -> Callable[[F], F]:
+        """Whatever changes something takes a form that a page of ours made for this sign-in."""
+        guards = [] if method == "GET" else [Depends(must_be_ours)]
+        return super().route(method, path, may, {**options, "dependencies": guards})
 
     async def show(self, request: Request, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
         """A page. Templates find, beside `facts`: `me` (the overview of who asks, None for nobody), `nav`, `now`,
@@ -45,6 +52,7 @@ class Pages(Registry):
             nav=navigation(self.app, actor, request.url.path, me) if actor else (),
             settings=self.house.services.settings,
             path=request.url.path,
+            csrf=getattr(request.state, "csrf", ""),
             exists={getattr(route, "path", "") for route in self.app.router.routes},
             **facts,
         )

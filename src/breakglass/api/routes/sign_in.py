@@ -1,4 +1,4 @@
-"""Signing in with an SSH key: a text is given out, comes back signed, and a short-lived token is the answer."""
+"""Signing in with a key: a text is given out, comes back signed, and a short-lived token is the answer."""
 
 import secrets
 from datetime import datetime
@@ -43,13 +43,13 @@ def add(api: Api, house: House) -> None:
         address, now = _address(request), store.now()
         try:
             house.challenges.take(body.text)
-            actor = identity.verify(house.chain.head, body.login, body.text, body.signature, now)
+            login, actor = identity.verify(house.chain.head, body.login, body.text, body.signature, now)
         except Refused as refusal:
             house.failures.count(f"login {body.login}", f"address {address}")
             await store.run(SYSTEM, flow.refused, body.login, address, refusal.code)
             raise
         token = secrets.token_urlsafe(32)
-        await house.do(actor, flow.sign_in, body.login, token)
+        await house.do(actor, flow.sign_in, login, token, from_address=address)
         return Token(token=token, until=now + flow.LASTS)
 
     @api.delete("/sign-in", may=SIGNED_IN, status_code=204)

@@ -3,12 +3,14 @@
 from fastapi import Request
 from starlette.responses import Response
 
-from breakglass.http.declare import SIGNED_IN
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.views import estate
 from breakglass.web.pages import Pages
 
 
 def add(pages: Pages) -> None:
     @pages.get("/people", may=SIGNED_IN)
-    async def list_people(request: Request) -> Response:
-        return await pages.show(request, "people.html", estate=await pages.house.see(estate.estate))
+    async def list_people(request: Request, actor: Signed) -> Response:
+        found = await pages.house.see(estate.estate)
+        may_invite = bool(actor.roles & those_who("propose"))
+        return await pages.show(request, "people.html", estate=found, may_invite=may_invite)
