@@ -94,8 +94,8 @@ async def test_databases_and_a_directory(tmp_path: Path) -> None:
                 assert len(made) >= 8, "too few passwords were set to search for"
                 (world.home.path / "planted").write_text("planted-control-55d0a1")
                 assert hits(world, answers, b"planted-control-55d0a1"), "the search does not find what is there"
-                for secret in secrets:
-                    assert not hits(world, answers, secret)
+                for each in secrets:
+                    assert not hits(world, answers, each)
                 verified = await world.cli("--json", "audit", "verify")
                 assert verified.code == 0, verified.out + verified.err
             finally:
