@@ -22,6 +22,7 @@ PLANTED = {
     "Nobody imports plugins": ("cli", "import breakglass.plugins"),
     "Only gateway, rotation and app open a secret": ("vigilance", "import breakglass.release"),
     "The vault process has no database": ("vault", "import sqlite3"),
+    "The standalone verifier stands alone": ("standalone", "import breakglass.codec"),
 }
 
 

@@ -4,9 +4,11 @@ import json
 from base64 import b64decode
 from hashlib import sha256
 
+from breakglass.audit.bundle_verify import verify as verify_bundle
 from breakglass.codec import note
 from breakglass.model.credential import Credential
 from breakglass.model.grant import Grant
+from breakglass.standalone import verify_bundle as standalone
 from breakglass.trust import drafting
 from breakglass.trust.roster import parse
 from breakglass.trust.tree import verify_inclusion
@@ -115,3 +117,25 @@ async def test_a_killed_session_revokes_its_grant(town: Town, come: Come) -> Non
     [grant] = await dana.ok("GET", "/grants")
     assert grant["state"] == "revoked"
     assert await dana.ok("GET", "/grants?live=true") == []
+
+
+async def test_a_bundle_leaves_when_the_grant_is_over_and_holds(town: Town, come: Come) -> None:
+    request, grant = await town.granted()
+    ivy, alice = await come("ivy"), await come("alice")
+    await ivy.refused(409, "wrong_state", "POST", f"/requests/{request}/evidence")
+    await alice.refused(403, "forbidden", "POST", f"/requests/{request}/evidence")
+    await ivy.refused(404, "not_found", "POST", "/requests/req_none/evidence")
+    session = await town.session()
+    await town.close(grant)
+    await town.end_session(session)
+    answer = await ivy.call("POST", f"/requests/{request}/evidence")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    verdict = verify_bundle(answer.content, pin=town.settings.roster_pin)
+    assert verdict.ok, verdict.in_words()
+    assert (verdict.sessions, verdict.grants) == (1, 1)
+    assert standalone.run(answer.content, town.settings.roster_pin)[0]
+    [noted] = await ivy.ok("GET", "/audit/entries?kind=evidence.exported")
+    assert noted["about"] == request
+    assert noted["text"].endswith(f"exported the evidence: {noted['data']['entries']} entries.")
+    assert (await ivy.ok("POST", "/audit/verify"))["ok"] is True

@@ -55,6 +55,7 @@ MAY: dict[str, frozenset[str]] = {
     "POST /api/roster/proposals": frozenset({"administrator", "custodian"}),
     "POST /api/roster/proposals/{id}/statement": ALL,
     "POST /api/roster/proposals/{id}/sign": ALL,
+    "POST /api/requests/{id}/evidence": AUDITING,
     "GET /api/audit/entries": AUDITING,
     "GET /api/audit/entries/{index}": AUDITING,
     "GET /api/audit/checkpoint": AUDITING,

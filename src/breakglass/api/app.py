@@ -19,6 +19,7 @@ from breakglass.api.routes import (
     audit,
     clock,
     estate,
+    evidence,
     grants,
     home,
     requests,
@@ -46,6 +47,7 @@ GROUPS: Sequence[Callable[[Api, House], None]] = (
     reviews.add,
     roster.add,
     audit.add,
+    evidence.add,
     vault.add,
     clock.add,
 )

@@ -86,11 +86,11 @@ class Said:
             if event.kind == times.CONFIRMED:
                 self._must_be_the_time(event, said)
         elif event.kind == ADOPTED:
-            for signed in _signed(event):
+            for signed in statements_of(event):
                 self._heads(index, signed, parse_statement(signed.text), event)
             return None
         kind = Kind.REPLAY if event.data.get("purpose") == REPLAY else CARRIES.get(event.kind)
-        found = list(_signed(event)) if kind or any(map(_SIGNED.match, event.data)) else ()
+        found = list(statements_of(event)) if kind or any(map(_SIGNED.match, event.data)) else ()
         if not found and kind is None:
             return None
         if len(found) != 1:
@@ -230,13 +230,13 @@ class Said:
 
 def version_of(event: Event) -> Version:
     """The version that an entry `roster.adopted` holds, not verified. Raises `Malformed`."""
-    statements = tuple(_signed(event))
+    statements = tuple(statements_of(event))
     if event.number("statements") != len(statements):
         raise Malformed("The roster's entry does not hold as many statements as it says.", what_to_do=_CALL)
     return Version(event.text("document").encode(), statements)
 
 
-def _signed(event: Event) -> Iterator[Signed]:
+def statements_of(event: Event) -> Iterator[Signed]:
     """The statements of an entry: `statement` and `signature`, or both with `-0`, `-1` …"""
     endings = [shape[1] or "" for shape in map(_SIGNED.match, event.data) if shape]
     for ending in dict.fromkeys(endings):

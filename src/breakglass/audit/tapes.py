@@ -15,14 +15,15 @@ from breakglass.codec.recording_reader import Data, check_chain, read_header, sc
 from breakglass.errors import Tampered
 from breakglass.model.recording import State
 
+STREAMS = ("screen", "keys")
 _CALL = "Keep all copies, and call the auditors."
 
 
 def check(folder: Path, followed: Follow, findings: Findings) -> int:
     """How many recordings were checked."""
     for id, row in followed.rows["recording"].items():
-        heads = [Head(seq=n, hash=bytes.fromhex(hex), bytes=size, ended=False) for n, hex, size in _named(followed, id)]
-        for stream in ("screen", "keys"):
+        heads = heads_of(followed, id)
+        for stream in STREAMS:
             path = folder / f"{id}.{stream}"
             try:
                 _one(path, row, stream, heads if stream == "screen" else ())
@@ -32,7 +33,26 @@ def check(folder: Path, followed: Follow, findings: Findings) -> int:
     return len(followed.rows["recording"])
 
 
-def _named(followed: Follow, id: str) -> list[tuple[int, str, int]]:
+def check_file(path: Path, followed: Follow) -> str:
+    """One file, of the recording of whichever session it says it is of; returns `recording.stream`. Raises `Tampered`
+    when the log names no such recording, or another one; `OSError`."""
+    with path.open("rb") as file:
+        if file.seek(0, 2) == 0:
+            raise Tampered("The file is empty.", what_to_do=_CALL)
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    header = read_header(data)
+    for id, row in followed.rows["recording"].items():
+        if row["session"] == header.session and header.stream in STREAMS:
+            container(data, row, header.stream, heads_of(followed, id) if header.stream == "screen" else ())
+            return f"{id}.{header.stream}"
+    raise Tampered(f"It is of the session {header.session[:60]}, which is not in this evidence.", what_to_do=_CALL)
+
+
+def heads_of(followed: Follow, id: str) -> list[Head]:
+    return [Head(seq=n, hash=bytes.fromhex(hex), bytes=size, ended=False) for n, hex, size in named(followed, id)]
+
+
+def named(followed: Follow, id: str) -> list[tuple[int, str, int]]:
     """The heads that name a chunk; one that is not hexadecimal was never a head."""
     named = [one for one in followed.heads.get(id, ()) if one[0]]
     return [(n, hex if len(hex) == 64 and set(hex) <= set("0123456789abcdef") else "", size) for n, hex, size in named]
@@ -48,10 +68,10 @@ def _one(path: Path, row: dict[str, Any], stream: str, heads: Sequence[Head]) ->
         if file.seek(0, 2) == 0:
             raise Tampered("The file is empty.", what_to_do=_CALL)
         # Not closed by hand: an error's traceback may still hold a view of it.
-        _container(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), row, stream, heads)
+        container(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), row, stream, heads)
 
 
-def _container(data: memoryview, row: dict[str, Any], stream: str, heads: Sequence[Head]) -> None:
+def container(data: memoryview, row: dict[str, Any], stream: str, heads: Sequence[Head]) -> None:
     header = read_header(data)
     if (header.session, header.stream) != (row["session"], stream):
         raise Tampered("The file is another session's or stream's.", what_to_do=_CALL)

@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from breakglass import __version__
-from breakglass.cli import audit, clock, decide, estate, home, join, recording, request, review, rotate, sessions, start
+from breakglass.cli import (
+    audit,
+    clock,
+    decide,
+    estate,
+    evidence,
+    home,
+    join,
+    recording,
+    request,
+    review,
+    rotate,
+    sessions,
+    start,
+)
 from breakglass.cli.exits import Exit, exit_of
 from breakglass.cli.options import Options, hoisted
 from breakglass.cli.printing import failure
@@ -35,6 +49,7 @@ app.add_typer(rotate.app, name="rotate")
 app.add_typer(review.app, name="review")
 app.add_typer(estate.app, name="estate")
 app.add_typer(audit.app, name="audit")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(clock.app, name="clock")
 
 

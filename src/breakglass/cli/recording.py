@@ -1,6 +1,5 @@
 """Recordings: which there are, and seeing one, which an auditor signs for."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +30,7 @@ def export(
     yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
 ) -> None:
     """Write a session as asciicast v3 (`asciinema play FILE`). You sign that you are about to see it."""
+    from breakglass.cli.files import write_new
     from breakglass.cli.printing import out
     from breakglass.cli.server import server
     from breakglass.cli.signing import sign_statement
@@ -48,16 +48,5 @@ def export(
     if str(output) == "-":
         sys.stdout.buffer.write(cast)
         return
-    _write_new(output, cast)
+    write_new(output, cast)
     out(options, {"session": id, "file": str(output), "bytes": len(cast)}, lambda: [f"{output}: {len(cast)} bytes"])
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    """For its owner only, because nobody else may see it; and never over another file. Raises `Malformed`."""
-    from breakglass.errors import Malformed
-
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise Malformed(f"{path} can't be written: {error.strerror}.", what_to_do="Name a new file.") from None

@@ -143,6 +143,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "ticket.opened": lambda t: "A ticket was opened.",
     "ticket.updated": lambda t: "The ticket was brought up to date.",
     "ticket.closed": lambda t: "The ticket was closed.",
+    "evidence.exported": lambda t: f"{t.who} exported the evidence: {t['entries']} entries.",
     "roster.proposed": lambda t: f"{t.who} proposes version {t['version']} of the estate: {t['changes']}",
     "roster.signed": lambda t: f"{t.signer} signed the proposal {t.about}.",
     "roster.adopted": lambda t: f"Version {t['version']} of the estate holds now, signed by {t['statements']} people.",

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from breakglass.audit import evidence
+from breakglass.audit import evidence, gather
+from breakglass.audit.bundle import Bundle
 from breakglass.errors import NotFound, Tampered
 from breakglass.storage import books
 from breakglass.storage.work import Read
@@ -79,6 +80,12 @@ def proven(look: Read, book: Book, index: int) -> shapes.ProvenEntry:
         proof=tuple(one.hex() for one in found.proof),
         checkpoint=found.note.decode(),
     )
+
+
+def bundle(look: Read, request: str, export: str) -> Bundle:
+    """What an export named, with its proofs. It is the one answer that holds a grant's token, of a grant that is over
+    (flow.evidence)."""
+    return gather.bundle(look, request, export)
 
 
 def checkpoint(look: Read) -> shapes.Checkpoint:

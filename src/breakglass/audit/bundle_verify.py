@@ -1,0 +1,265 @@
+"""Does this bundle hold? Judged from the founding roster's hash alone, without a server, a database or a network.
+
+    pin ─▶ roster 0 ─▶ log key ─▶ checkpoint ─▶ entries ─▶ statements, rosters, grant, sessions, rotation, review
+                                      └──▶ heads that people saw
+
+It is the verifier of the whole log (audit.verify) on some of its entries, and beside that: that nothing was left out of
+the bundle, and that the approvals which are in it are a quorum. `standalone/verify_bundle.py` says the same with other
+code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from breakglass.audit import bundle as bundles
+from breakglass.audit import event as events
+from breakglass.audit import tapes
+from breakglass.audit.bundle import EXPORTED, Bundle, Proven
+from breakglass.audit.event import Event
+from breakglass.audit.follow import Follow
+from breakglass.audit.pinned import must_be_pin
+from breakglass.audit.said import ADOPTED, Said, version_of
+from breakglass.codec import note
+from breakglass.codec.lines import clean
+from breakglass.errors import BadSignature, BreakglassError, Malformed, NotEntitled, Tampered
+from breakglass.model.policy import in_words, missing
+from breakglass.trust import chain as chains
+from breakglass.trust.grant import open_token
+from breakglass.trust.roster import Roster
+from breakglass.trust.statement import Statement
+from breakglass.trust.tree import leaf_hash, verify_consistency, verify_inclusion
+
+_CALL = "Keep the bundle, get another one from the node, and call the auditors."
+LISTED = 50
+"""Recordings whose heads a review's statement lists; of more it names the number and a hash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    request: str
+    state: str
+    """Of the request, as far as the bundle goes: `pending`, `approved`, `denied` …"""
+    deployment: str
+    origin: str
+    size: int
+    """Entries under the checkpoint in which all of it is proven."""
+    seen_by_people: int
+    """The largest log head that a statement in it names."""
+    exported_at: str
+    roster: int
+    entries: int
+    statements: int
+    grants: int
+    sessions: int
+    recordings: int
+    """How many it names; `checked` of them were checked against their files."""
+    checked: int
+    rotations: int
+    reviewed: bool
+    bad: str
+    """The first bad record; empty when all of it holds."""
+    words: str
+
+    @property
+    def ok(self) -> bool:
+        return not self.bad
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "ok": self.ok}
+
+    def in_words(self) -> list[str]:
+        if not self.ok:
+            return [f"BAD {self.bad}: {self.words}", "NOT verified. Keep the file as it is; call the auditors."]
+        review = "signed" if self.reviewed else "not signed"
+        return [
+            f"{self.request} of {self.deployment}: {self.state}; as of {self.exported_at}.",
+            f"{self.entries} of {self.size} entries of the log {self.origin} proven; roster version {self.roster}.",
+            f"{self.statements} statements, {self.grants} grant, {self.sessions} sessions, review {review}.",
+            f"{self.rotations} rotations.",
+            f"{self.recordings} recordings named by hash, {self.checked} checked against their files.",
+            f"People saw this log up to {self.seen_by_people} entries; what is behind that rests on the log's key.",
+            "verified",
+        ]
+
+
+def verify(data: bytes, *, pin: str, recordings: Sequence[Path] = ()) -> Verdict:
+    """What is wrong with it first, or nothing. `pin`: hex SHA-256 of the founding roster, which comes from elsewhere.
+    `recordings`: files of the recordings that the bundle names. Raises `Malformed` for a pin of another shape."""
+    must_be_pin(pin)
+    run = _Run(pin)
+    bad = words = ""
+    try:
+        run.judge(bundles.read(data))
+        for path in recordings:
+            run.recording(path)
+    except BreakglassError as error:
+        bad, words = run.where, error.message
+    except OSError as error:
+        bad, words = run.where, f"It can't be read: {error.strerror}."
+    return run.verdict(clean(bad)[:200], clean(words)[:600])
+
+
+class _Run:
+    def __init__(self, pin: str) -> None:
+        self.pin, self.where = pin, "the file"
+        self.bundle = Bundle(request="", checkpoint=b"", entries=(), heads=())
+        self.roots: dict[int, bytes] = {}
+        self.used: set[int] = set()
+        self.said, self.followed = Said(pin, self._root), Follow()
+        self.head: note.Checkpoint | None = None
+        self.origin = self.exported_at = ""
+        self.approved_by: list[str] = []
+        self.checked: set[str] = set()
+
+    def judge(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        head = self._checkpoint(self._founding())
+        self._heads(head)
+        self._proofs(head)
+        self._manifest()
+        for one in bundle.entries[:-1]:
+            self.where = f"entry {one.index}"
+            self._entry(one.index, events.parse(one.leaf))
+        self.where = "the bundle"
+        if bundle.request not in self.followed.rows["request"]:
+            raise Tampered(f"It does not hold its request {bundle.request}.", what_to_do=_CALL)
+        if set(self.roots) != self.used:
+            raise Tampered("It holds a head that no statement names.", what_to_do=_CALL)
+
+    # -- what it stands on ---------------------------------------------------------------------------------------------
+    def _founding(self) -> Roster:
+        self.where = "entry 0"
+        first = self.bundle.entries[0] if self.bundle.entries else None
+        if first is None or first.index != 0 or (event := events.parse(first.leaf)).kind != ADOPTED:
+            raise Tampered("The bundle does not begin with the founding roster.", what_to_do=_CALL)
+        return chains.found(version_of(event), self.pin).head
+
+    def _checkpoint(self, roster: Roster) -> note.Checkpoint:
+        self.where = "the checkpoint"
+        found = note.parse_checkpoint(note.verify(self.bundle.checkpoint, [roster.keys.log]).text)
+        if found.origin != roster.origin or found.extensions:
+            raise Malformed(f"It is of the log {found.origin}, not of {roster.origin}.", what_to_do=_CALL)
+        if len(note.parse(self.bundle.checkpoint).signatures) != 1:
+            raise BadSignature("It has a line by a key that the roster does not name.", what_to_do=_CALL)
+        self.head, self.origin = found, found.origin
+        return found
+
+    def _heads(self, head: note.Checkpoint) -> None:
+        before = -1
+        for seen in self.bundle.heads:
+            self.where = f"the head over {seen.size} entries"
+            if seen.size <= before:
+                raise Malformed("The heads are not in order.", what_to_do=_CALL)
+            before = seen.size
+            verify_consistency(seen.size, seen.root, head.size, head.root, seen.proof)
+            self.roots[seen.size] = seen.root
+
+    def _root(self, size: int) -> bytes:
+        if size not in self.roots:
+            raise Tampered(f"No proof is here for the head over {size} entries that it names.", what_to_do=_CALL)
+        self.used.add(size)
+        return self.roots[size]
+
+    def _proofs(self, head: note.Checkpoint) -> None:
+        before = -1
+        for one in self.bundle.entries:
+            self.where = f"entry {one.index}"
+            if one.index <= before:
+                raise Malformed("The entries are not in order.", what_to_do=_CALL)
+            before = one.index
+            verify_inclusion(leaf_hash(one.leaf), one.index, head.size, one.proof, head.root)
+
+    def _manifest(self) -> None:
+        """The last entry names all the others: none was left out, and none put in."""
+        last: Proven = self.bundle.entries[-1]
+        self.where = f"entry {last.index}"
+        event = events.parse(last.leaf)
+        if event.kind != EXPORTED or event.about != self.bundle.request:
+            raise Tampered("The bundle does not end with the entry that names what is in it.", what_to_do=_CALL)
+        others = self.bundle.entries[:-1]
+        said = (event.number("entries"), event.text("hash"))
+        if said != (len(others), bundles.manifest_of(others)) or others[-1].index >= event.number("size"):
+            raise Tampered(
+                "The bundle does not hold just what its export named: something was left out, or put in.",
+                what_to_do=_CALL,
+            )
+        self.exported_at = event.at
+
+    # -- what it says --------------------------------------------------------------------------------------------------
+    def _entry(self, index: int, event: Event) -> None:
+        events.micros(event.at)
+        if event.kind == ADOPTED:
+            self.said.adopt(event)
+        statement = self.said.take(index, event)
+        self.followed.take(index, event, statement, self.said.chain, index)
+        if event.kind == "request.approval" and event.about == self.bundle.request and statement is not None:
+            self.approved_by.append(statement.person)
+        elif event.kind == "grant.opened":
+            self._must_be_a_quorum(event)
+        elif event.kind == "session.connecting":
+            self._must_be_in_its_grant(event)
+        elif event.kind == "review.signed" and statement is not None:
+            self._must_be_of_these_recordings(event, statement)
+
+    def _must_be_a_quorum(self, event: Event) -> None:
+        if self.said.chain is None:
+            raise Tampered("No roster holds.", what_to_do=_CALL)
+        token = open_token(event.text("token"), self.said.chain.head.keys.grant)
+        roster = self.said.chain.at(int(token.roster.partition(" ")[0]))
+        quorum = roster.policy_of(roster.account(token.account)).quorum
+        people = roster.groups_of(token.opened_at)
+        if token.request != self.bundle.request:
+            raise Tampered("It is the grant of another request.", what_to_do=_CALL)
+        if lacking := missing(quorum, self.approved_by, people):
+            raise NotEntitled(f"The grant lacks approvals: {in_words(lacking)}.", what_to_do=_CALL)
+
+    def _must_be_in_its_grant(self, event: Event) -> None:
+        grant = self.followed.rows["grant"][event.text("grant")]
+        at = events.micros(event.at)
+        if (event.by, event.text("account")) != (grant["to"], grant["account"]) or not at < grant["ends_at"]:
+            raise Tampered("The session is not what its grant opened.", what_to_do=_CALL)
+
+    def _must_be_of_these_recordings(self, event: Event, said: Statement) -> None:
+        review = self.followed.rows["review"][event.about]
+        used = {id for id, one in self.followed.rows["session"].items() if one["grant"] == review["grant"]}
+        rows = [one for one in self.followed.rows["recording"].values() if one["session"] in used]
+        heads = sorted(one["head"] for one in rows if one.get("head"))
+        line = " ".join(heads) or "none"
+        if len(heads) > LISTED:
+            line = f"{len(heads)} recordings {sha256(line.encode()).hexdigest()}"
+        facts = said.facts
+        if (facts["grant"], facts["recordings"]) != (review["grant"], line):
+            raise BadSignature("The review was signed over other recordings than these.", what_to_do=_CALL)
+
+    # -- recordings ----------------------------------------------------------------------------------------------------
+    def recording(self, path: Path) -> None:
+        """The file against the heads of the recording that it says it is."""
+        self.where = f"recording {path.name}"
+        self.checked.add(tapes.check_file(path, self.followed))
+
+    def verdict(self, bad: str, words: str) -> Verdict:
+        rows, chain, request = self.followed.rows, self.said.chain, self.bundle.request
+        state = rows["request"].get(request, {}).get("state", "")
+        return Verdict(
+            request=request,
+            state=str(state),
+            deployment=chain.head.deployment if chain else "",
+            origin=self.origin,
+            size=self.head.size if self.head else 0,
+            seen_by_people=self.said.seen,
+            exported_at=self.exported_at,
+            roster=chain.head.version if chain else -1,
+            entries=len(self.bundle.entries),
+            statements=self.said.count,
+            grants=len(rows["grant"]),
+            sessions=len(rows["session"]),
+            recordings=len(rows["recording"]),
+            checked=len(self.checked),
+            rotations=len(rows["rotation"]),
+            reviewed=any(one["state"] == "signed" for one in rows["review"].values()),
+            bad=bad,
+            words=words,
+        )

@@ -1,0 +1,116 @@
+"""What belongs to one request, found in the log: for the bundle that is given to outsiders (audit.bundle).
+
+request ─▶ grant ─▶ sessions ─▶ recordings, replays          and every version of the roster: by them
+   │         └────▶ rotations                                all of it is judged
+   └─▶ review, ticket
+
+First an entry is written that names all of it (`manifest`), then the bundle is made from just that. So whoever leaves
+an entry out of a bundle later is found out, and the log tells who was given what.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+
+from breakglass.audit import evidence
+from breakglass.audit.bundle import EXPORTED, Bundle, Proven, SeenHead, manifest
+from breakglass.audit.event import parse
+from breakglass.audit.said import ADOPTED, statements_of
+from breakglass.audit.store_tree import hash_of, prove
+from breakglass.codec import note
+from breakglass.errors import NotFound, Tampered
+from breakglass.model.grant import Grant
+from breakglass.model.recording import Recording
+from breakglass.model.request import AccessRequest
+from breakglass.model.review import Review
+from breakglass.model.rotation import Rotation
+from breakglass.model.session import Session
+from breakglass.model.ticket import Ticket
+from breakglass.storage import books
+from breakglass.storage.work import Read
+from breakglass.trust.statement import parse as parse_statement
+from breakglass.trust.tree import EMPTY_ROOT, consistency_proof
+
+_e = books.entry.c
+_CALL = "Run `breakglass audit verify`; call the auditors."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    size: int
+    """What is in it was found among the first `size` entries of the log."""
+    entries: int
+    hash: str
+
+
+def named(look: Read, request: str) -> Manifest:
+    """What a bundle of this request would hold now. Raises `NotFound`."""
+    look.get(AccessRequest, request)
+    size = look.conn.execute(select(books.head.c.size)).scalar_one()
+    found = _rows(look, request, size, _e.idx, _e.leaf_hash)
+    return Manifest(size=size, entries=len(found), hash=manifest((row.idx, row.leaf_hash) for row in found))
+
+
+def bundle(look: Read, request: str, export: str) -> Bundle:
+    """The bundle that the entry of this export names. Raises `NotFound`; `Sealed` while no checkpoint covers it."""
+    last = _exported(look, request, export)
+    event = parse(last.leaf)
+    newest = evidence.of(look, last.idx)
+    found = _rows(look, request, event.number("size"), _e.idx, _e.leaf, _e.leaf_hash)
+    if manifest((row.idx, row.leaf_hash) for row in found) != event.text("hash"):
+        raise Tampered("The log no longer holds what this export named.", what_to_do=_CALL)
+    rows = [*found, last]
+    proven = [Proven(index=row.idx, leaf=row.leaf, proof=tuple(prove(look.conn, row.idx, newest.size))) for row in rows]
+    return Bundle(
+        request=request,
+        checkpoint=_plain(newest.note),
+        entries=tuple(proven),
+        heads=tuple(_heads(look, proven, newest.size)),
+    )
+
+
+def _rows(look: Read, request: str, size: int, *columns: Any) -> Sequence[Any]:
+    query = select(*columns).where(_e.idx < size, or_(_e.kind == ADOPTED, *_abouts(look, request)))
+    return look.conn.execute(query.order_by(_e.idx)).all()
+
+
+def _abouts(look: Read, request: str) -> list[ColumnElement[bool]]:
+    grants = [one.id for one in look.find(Grant, request=request)]
+    sessions = [one.id for grant in grants for one in look.find(Session, grant=grant)]
+    ids = [request, *grants, *sessions]
+    ids += [one.id for session in sessions for one in look.find(Recording, session=session)]
+    ids += [one.id for grant in grants for one in look.find(Rotation, grant=grant)]
+    ids += [one.id for kind in (Review, Ticket) for one in look.find(kind, request=request)]
+    replays = [_e.about.startswith(f"{session}/", autoescape=True) for session in sessions]
+    return [_e.about.in_(ids), *replays]
+
+
+def _exported(look: Read, request: str, export: str) -> Any:
+    query = select(_e.idx, _e.leaf).where(_e.kind == EXPORTED, _e.about == request).order_by(_e.idx.desc())
+    for row in look.conn.execute(query):
+        if parse(row.leaf).data.get("export") == export:
+            return row
+    raise NotFound(f"There is no export {export[:60]!r} of this request.", what_to_do="Export it again.")
+
+
+def _heads(look: Read, entries: Sequence[Proven], size: int) -> list[SeenHead]:
+    """Of every statement in these entries, each once."""
+    sizes = {parse_statement(signed.text).log_size for entry in entries for signed in statements_of(parse(entry.leaf))}
+    return [
+        SeenHead(
+            size=seen,
+            root=hash_of(look.conn, 0, seen) if seen else EMPTY_ROOT,
+            proof=tuple(consistency_proof(seen, size, lambda a, b: hash_of(look.conn, a, b))),
+        )
+        for seen in sorted(sizes)
+    ]
+
+
+def _plain(signed: bytes) -> bytes:
+    """The checkpoint under the log's own signature alone: in a bundle stands no line that its reader can't check."""
+    found = note.parse(signed)
+    origin = note.parse_checkpoint(found.text).origin
+    ours = tuple(one for one in found.signatures if one.name == origin)
+    return note.Note(text=found.text, signatures=ours).encode()
