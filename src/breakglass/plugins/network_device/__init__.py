@@ -5,8 +5,8 @@
 
 Options of an account:
 
-    script    `EXPECT => TYPE` in turn, separated by ` ;; `. EXPECT is text that the device shows; TYPE may hold {new} (the
-              new secret) and {username}. The last EXPECT, without TYPE, is what it shows when it has taken the change.
+    script    `EXPECT => TYPE` in turn, separated by ` ;; `. EXPECT is text that the device shows; TYPE may hold {new}
+              (the new secret) and {username}. The last EXPECT, without TYPE, is shown when it has taken the change.
     refused   text that the device shows when it takes something not, as in `% Invalid`; several separated by ` ;; `
 
     # => configure terminal ;; (config)# => username {username} secret {new} ;; (config)# => end ;;
