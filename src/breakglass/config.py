@@ -80,6 +80,10 @@ class Settings:
     """The `file` seal slot's key; empty when custodians unseal after each start."""
     alerts: tuple[str, ...] = ()
     """apprise addresses; they hold tokens, so this file is 0600."""
+    siem: str = ""
+    """Where a copy of the log goes, as `tls://siem.example.org:6514` (syslog over TLS); empty: nowhere."""
+    siem_ca: str = ""
+    """PEM file of the authorities that vouch for the collector; empty: the system's."""
     plugins: tuple[str, ...] = ("breakglass.plugins.linux_password", "breakglass.plugins.apprise_notifier")
     """Rotators and notifiers that may be loaded: nothing else is."""
 

@@ -49,6 +49,7 @@ from breakglass.rotation.engine import Engine
 from breakglass.storage import migrate, names, outbox, rosters
 from breakglass.storage.store import Clock, Store, SystemClock
 from breakglass.vigilance import duties as vigilance
+from breakglass.vigilance.siem import Collector, Siem
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +143,10 @@ class Node:
         self.spawn("rotation", lambda: engine.work(self.bell()))
         self.spawn("sweeper", lambda: background.sweep(self))
         self.spawn("schedule", lambda: background.keep_schedule(self))
+        if settings.siem:
+            collector = Collector.of(settings.siem, settings.siem_ca)
+            siem = Siem(self.store, self.estate, collector, home.path / "siem.json", node=settings.node)
+            self.spawn("siem", lambda: siem.work(self.bell()))
         self.spawn("control", lambda: control.obey(self.sessions, self.bell()))
 
         self.door = Door(self.sessions)

@@ -62,6 +62,13 @@ def entries_after(look: Read, index: int, kinds: Collection[str], *, since: date
     return [(row.idx, row.kind, row.about) for row in look.conn.execute(query.order_by(e.idx).limit(SOME))]
 
 
+def leaves_from(look: Read, start: int, most: int) -> Sequence[tuple[int, bytes]]:
+    """(index, leaf) of the entries from `start` on, in order, up to `most`."""
+    e = books.entry.c
+    query = select(e.idx, e.leaf).where(e.idx >= start).order_by(e.idx).limit(most)
+    return [(row.idx, row.leaf) for row in look.conn.execute(query)]
+
+
 def newest_checkpoint(look: Read) -> bytes | None:
     c = books.checkpoint.c
     return look.conn.execute(select(c.note).order_by(c.size.desc()).limit(1)).scalar_one_or_none()

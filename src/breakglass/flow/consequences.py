@@ -36,6 +36,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "clock.signed": ("clock", "alert"),
     "clock.refused": ("alert",),
     "clock.confirmed": ("alert",),
+    "siem.waits": ("alert",),
     "duty.dead": ("alert",),
     "vault.tampered": ("alert",),
 }

@@ -168,6 +168,8 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "clock.signed": lambda t: f"{t.signer} confirmed that it was {t.said('now')[:10]} {t.said('now')[11:16]} UTC.",
     "clock.refused": lambda t: f"The vault does not take the custodians' word about the time: {t['why']}",
     "clock.confirmed": lambda t: "The time is confirmed. What was from a time that never was has ended.",
+    "siem.waits": lambda t: f"The SIEM takes no events from the node {t.about}: {t['why']}",
+    "siem.runs": lambda t: f"The SIEM takes events from the node {t.about} again.",
     "duty.dead": lambda t: f"A duty was given up ({t['duty']} for entry {t.about}): {t['problem']}",
     "refused": _refusal,
 }

@@ -258,6 +258,11 @@ _WORDS: dict[str, Words] = {
         f"Problem: {s.text('problem')}. See the server's log.",
         CRITICAL,
     ),
+    "siem.waits": lambda s: _say(
+        f"The SIEM takes no events from the node {s.told.about}",
+        f"{s.text('why')} They wait in the log and go out when it answers. Look at the collector and its certificate.",
+        WARNING,
+    ),
     "vault.tampered": lambda s: _say(
         "STOP: evidence does not fit together",
         f"{s.text('why')} Keep everything as it is. Call the custodians and the auditors, and run "
