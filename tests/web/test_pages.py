@@ -39,6 +39,7 @@ MAY: dict[str, frozenset[str]] = {
     "POST /requests": frozenset({"requester"}),
     "GET /requests": ALL,
     "GET /requests/{id}": ALL,
+    "POST /requests/{id}/evidence": AUDITING,
     "POST /requests/{id}/cancel": frozenset({"requester"}),
     "GET /requests/{id}/decide": ALL,
     "POST /requests/{id}/denial": frozenset({"approver"}),

@@ -77,6 +77,10 @@ async def test_the_whole_story(town: Town, come: Come) -> None:
     await review(town, ivy, request)
     page = words(await alice.get(f"/requests/{request}"))
     assert "Signed by Ivy" in page
+    answer = await ivy.http.post(f"/requests/{request}/evidence", data={"csrf": ivy.csrf})
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="{request}.evidence.json"'
+    assert answer.json()
     await town.verify()
 
 
