@@ -54,6 +54,12 @@ class Forbidden(Refused):
     code = "forbidden"
 
 
+class NotProved(Forbidden):
+    """The last signature of this sign-in is too old for this: its person signs once more (step-up)."""
+
+    code = "not_proved"
+
+
 class WrongState(Refused):
     code = "wrong_state"
 

@@ -1,8 +1,13 @@
 """Signing in: one text, one use, one key; failures are limited and never hold up a key that is right."""
 
+from dataclasses import replace
+
+import pytest
 from fastapi import FastAPI
 
+from breakglass.api.app import make
 from breakglass.errors import Expired
+from breakglass.flow import enrol
 from breakglass.http import attempts
 from breakglass.http.attempts import Challenges
 from tests.api.client import Client
@@ -33,6 +38,33 @@ async def test_signing_out_makes_the_token_worthless(come: Come) -> None:
     await alice.ok("DELETE", "/sign-in")
     await alice.refused(401, "not_signed_in", "GET", "/overview")
     await other.ok("GET", "/overview")
+
+
+async def test_one_s_sign_ins_are_listed_and_ended(come: Come) -> None:
+    here, there, bo = await come("alice"), await come("alice"), await come("bo")
+    listed = await here.ok("GET", "/sign-ins")
+    assert [one["here"] for one in listed].count(True) == 1
+    [other] = [one["id"] for one in listed if not one["here"]]
+    assert len(await bo.ok("GET", "/sign-ins")) == 1
+    await bo.refused(404, "not_found", "DELETE", f"/sign-ins/{other}")
+    await there.ok("GET", "/overview")
+    await here.ok("DELETE", f"/sign-ins/{other}")
+    await there.refused(401, "not_signed_in", "GET", "/overview")
+    assert [one["here"] for one in await here.ok("GET", "/sign-ins")] == [True]
+
+
+async def test_a_link_to_enrol_is_made_for_somebody_who_is_there(town: Town) -> None:
+    settings = replace(town.settings, web_origin="https://gate.kit.example.test:8422")
+    carol = await Client(make(replace(town.services(), settings=settings)), town, "carol").sign_in()
+    await carol.refused(404, "not_found", "POST", "/people/nobody/invitation")
+    made = await carol.ok("POST", "/people/bo/invitation")
+    address, _, token = made["link"].partition("#")
+    assert (address, made["person"]) == ("https://gate.kit.example.test:8422/enrol", "usr_bo")
+    assert (await town.store.read(enrol.look_up, token)).by == "usr_carol"
+    assert token.encode() not in await town.stored()
+    town.clock.go(hours=24)
+    with pytest.raises(Expired):
+        await town.store.read(enrol.look_up, token)
 
 
 async def test_what_does_not_sign_in(app: FastAPI, town: Town) -> None:

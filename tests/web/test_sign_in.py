@@ -5,13 +5,15 @@ import re
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
+from breakglass.errors import Expired
 from breakglass.flow import sign_in as flow
 from breakglass.http.asking import COOKIE, csrf_of
 from breakglass.identity.sign_in import NAMESPACE
 from breakglass.web.routes.sign_in import ours
-from tests.kit import Town
+from tests.kit import ACCOUNT, Town
 from tests.web.conftest import Come
 from tests.web.visitor import Visitor, words
 
@@ -141,6 +143,40 @@ async def test_signing_again_changes_the_token(app: FastAPI, town: Town) -> None
     seen = await town.store.read(flow.seen, town.estate.roster, new)
     assert seen is not None
     assert seen[1].proved_at == town.store.now()
+
+
+async def test_what_asks_for_a_fresh_signature(app: FastAPI, town: Town) -> None:
+    carol = Visitor(app, town, "carol")
+    carol.come_with(token_of(await sign_in(carol, "carol", by="carol")))
+    asked = ("/proposals", f"/accounts/{ACCOUNT}/credential", "/people/usr_bo/invite")
+    size = town.log.size
+    town.clock.go(minutes=16)
+    for path in asked:
+        page = await carol.post(path, status=403, headers={"Referer": "http://pages.test/people?x=1"})
+        assert "a signature of the last 15 minutes" in words(page)
+        assert 'href="/sign-again?to=/people"' in page
+        elsewhere = await carol.post(path, status=403, headers={"Referer": "https://evil.example/x"})
+        assert 'href="/sign-again?to=/"' in elsewhere
+    assert town.log.size == size
+    text = field(await carol.get("/sign-again"), "text")
+    sent = {"csrf": carol.csrf, "text": text, "signature": town.people["carol"].sign(text, NAMESPACE), "to": "/"}
+    carol.come_with(token_of(await carol.http.post("/sign-again", data=sent)))
+    for path in asked:
+        answer = await carol.http.post(path)
+        assert "a signature of the last 15 minutes" not in words(answer.text), path
+
+
+async def test_a_ticket_ends_with_its_sign_in(app: FastAPI, town: Town) -> None:
+    house = app.state.house
+    for end in ("/me/sign-ins/{id}/revoke", "/sign-out"):
+        alice = Visitor(app, town)
+        alice.come_with(token := token_of(await sign_in(alice, "alice")))
+        actor = await house.actor(token)
+        assert (actor.sign_in.startswith("sgn_"), actor.proved_at) == (True, town.store.now())
+        ticket = house.tickets.issue(actor, "grt_1")
+        await alice.post(end.format(id=actor.sign_in))
+        with pytest.raises(Expired):
+            house.tickets.take(ticket, "grt_1")
 
 
 def test_nobody_is_sent_elsewhere() -> None:

@@ -15,6 +15,7 @@ from breakglass.cli import (
     audit,
     clock,
     decide,
+    enrol,
     estate,
     evidence,
     home,
@@ -42,6 +43,7 @@ app = typer.Typer(
 for part in (start, join, home, decide):
     part.add(app)
 app.command()(sessions.kill)
+app.command()(enrol.enrol)
 app.add_typer(request.app, name="request")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(recording.app, name="recording")

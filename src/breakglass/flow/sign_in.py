@@ -5,6 +5,7 @@ browsers    30 minutes without use, 8 hours at most; a fresh signature (step-up)
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from breakglass.codec import lines
@@ -21,8 +22,6 @@ LASTS = timedelta(minutes=30)
 AT_MOST = timedelta(hours=8)
 MOVED_EVERY = timedelta(minutes=5)
 """A browser's end is moved on no more often than this: most requests write nothing."""
-FRESH_FOR = timedelta(minutes=15)
-"""So long after a signature its person counts as present (step-up)."""
 
 
 def sign_in(
@@ -109,12 +108,10 @@ def mine(look: Read, person: str) -> Sequence[SignIn]:
 def seen(look: Read, roster: Roster, token: str) -> tuple[Actor, SignIn, bool] | None:
     """The actor of a live token as the roster has them now, the sign-in, and whether its end should be moved on."""
     found = sign_ins.find(look, token)
-    return None if found is None else (roster.actor(found.login, found.key, look.now), found, due(found, look))
-
-
-def fresh(found: SignIn, look: Read) -> bool:
-    """Whether its person's key signed a short while ago."""
-    return look.now < found.proved_at + FRESH_FOR
+    if found is None:
+        return None
+    actor = roster.actor(found.login, found.key, look.now)
+    return replace(actor, sign_in=found.id, proved_at=found.proved_at), found, due(found, look)
 
 
 def who(look: Read, roster: Roster, token: str) -> Actor | None:

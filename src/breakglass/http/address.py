@@ -13,7 +13,7 @@ def web_origin(settings: Settings, connection: HTTPConnection) -> str:
     if settings.web_origin:
         return settings.web_origin
     port = connection.url.port
-    if connection.url.hostname == "localhost":
+    if connection.url.hostname in ("localhost", "127.0.0.1", "::1"):  # browsers make passkeys for no address
         return f"http://localhost:{port}" if port else "http://localhost"
     raise Refused(
         "This node does not know at which address browsers open it.",

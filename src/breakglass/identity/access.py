@@ -2,7 +2,9 @@
 only.
 """
 
-from breakglass.errors import Forbidden
+from datetime import datetime, timedelta
+
+from breakglass.errors import Forbidden, NotProved
 from breakglass.model.people import Actor, Role
 
 _EVERYBODY = frozenset(Role)
@@ -24,6 +26,21 @@ MAY: dict[str, frozenset[Role]] = {
     "audit": frozenset({Role.AUDITOR, Role.CUSTODIAN, Role.ADMINISTRATOR}),
     "run": frozenset({Role.SYSTEM}),
 }
+
+
+FRESH_FOR = timedelta(minutes=15)
+"""So long after a signature its person counts as present (step-up)."""
+
+
+def must_be_fresh(actor: Actor, now: datetime) -> None:
+    """Before connecting in a browser, seeing or storing a secret, and changing the estate or who may sign: a cookie
+    that somebody took along does none of these. A decision needs no such thing: its signature is its own proof.
+
+    Raises `NotProved`."""
+    if actor.proved_at is None or not actor.proved_at <= now < actor.proved_at + FRESH_FOR:
+        raise NotProved(
+            "This asks for a signature of the last 15 minutes.", what_to_do="Sign once more, and do it again."
+        )
 
 
 def permit(actor: Actor, action: str, about: str = "") -> None:

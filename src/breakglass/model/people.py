@@ -86,6 +86,8 @@ class Actor:
     key: str = ""
     sign_in: str = ""
     """Which of their sign-ins this is; empty at doors that know none (SSH)."""
+    proved_at: datetime | None = None
+    """When a key of theirs signed last in this sign-in."""
 
 
 SYSTEM = Actor(id=UserId("sys_node"), roles=frozenset({Role.SYSTEM}))

@@ -62,7 +62,7 @@ def make(house: House, groups: Sequence[Callable[[Pages], None]] = GROUPS) -> Fa
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     files = StaticFiles()
     pages = Pages(app, house, Look(files))
-    app.state.files = files
+    app.state.files, app.state.house = files, house
     for add in groups:
         add(pages)
     errors.install(app, pages)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -61,10 +61,11 @@ async def _page(pages: Pages, request: Request, error: BreakglassError, status: 
     status = status or status_of(error)
     try:
         help = _helpers(pages, request, error)
-        return await pages.show(request, "error.html", status=status, error=error, help=help)
+        back = _came_from(request)
+        return await pages.show(request, "error.html", status=status, error=error, help=help, back=back)
     except Exception:  # what a page stands in failed as well: then it is said without it
         request.state.actor = None
-        return await pages.show(request, "error.html", status=status, error=error, help=())
+        return await pages.show(request, "error.html", status=status, error=error, help=(), back="/")
 
 
 def _helpers(pages: Pages, request: Request, error: BreakglassError) -> tuple[shapes.Who, ...]:
@@ -99,6 +100,12 @@ def _of_status(status: int) -> BreakglassError:
 def _back(request: Request) -> str:
     query = request.url.query
     return request.url.path + (f"?{query}" if query else "")
+
+
+def _came_from(request: Request) -> str:
+    """The page whose form this was, if it was one of ours (browsers say so: our Referrer-Policy lets them)."""
+    page = urlsplit(request.headers.get("referer", ""))
+    return page.path or "/" if page.netloc == request.headers.get("host", "") else "/"
 
 
 def _has(app: FastAPI, path: str) -> bool:

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from breakglass.http.asking import Asking
 from breakglass.http.declare import F, May, Registry
 from breakglass.http.house import House
+from breakglass.identity.access import must_be_fresh
 from breakglass.model.people import Actor
 from breakglass.views import overview, shapes
 from breakglass.web.chrome import navigation
@@ -36,9 +37,16 @@ class Pages(Registry):
         self.house, self.look = house, look
 
     def route(self, method: str, path: str, may: May, options: Mapping[str, Any]) -> Callable[[F], F]:
-        """Whatever changes something takes a form that a page of ours made for this sign-in."""
+        """Whatever changes something takes a form that a page of ours made for this sign-in. With `fresh=True` it also
+        takes a signature of the last minutes (identity.access)."""
+        options = dict(options)
         guards = [] if method == "GET" else [Depends(must_be_ours)]
+        if options.pop("fresh", False):
+            guards.append(Depends(self._must_be_fresh))
         return super().route(method, path, may, {**options, "dependencies": guards})
+
+    async def _must_be_fresh(self, request: Request) -> None:
+        must_be_fresh(request.state.actor, self.house.services.store.now())
 
     async def show(self, request: Request, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
         """A page. Templates find, beside `facts`: `me` (the overview of who asks, None for nobody), `nav`, `now`,

@@ -8,11 +8,14 @@ from pydantic import BaseModel
 
 from breakglass.api.bodies import SignIn
 from breakglass.api.registry import Api
-from breakglass.errors import Refused
+from breakglass.errors import NotFound, Refused
+from breakglass.flow import enrol
 from breakglass.flow import sign_in as flow
-from breakglass.http.declare import PUBLIC, SIGNED_IN, Signed
+from breakglass.http.address import web_origin
+from breakglass.http.declare import PUBLIC, SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
 from breakglass.identity import sign_in as identity
+from breakglass.model.ids import checked
 from breakglass.model.people import SYSTEM
 
 
@@ -24,6 +27,26 @@ class Challenge(BaseModel):
 
 class Token(BaseModel):
     token: str
+    until: datetime
+
+
+class OneSignIn(BaseModel):
+    id: str
+    key: str
+    made_at: datetime
+    until: datetime
+    """It ends then, unless a browser's is used before."""
+    from_address: str
+    device: str
+    """What the browser says of itself; empty for programs."""
+    here: bool
+    """Whether this is the one that asks."""
+
+
+class Link(BaseModel):
+    link: str
+    """Shown this once. Its secret stands behind `#`, which browsers send to nobody."""
+    person: str
     until: datetime
 
 
@@ -56,6 +79,39 @@ def add(api: Api, house: House) -> None:
     async def sign_out(request: Request, actor: Signed) -> None:
         """Make this token worthless."""
         await house.do(actor, flow.sign_out, request.headers["authorization"].partition(" ")[2])
+
+    @api.get("/sign-ins", may=SIGNED_IN)
+    async def list_sign_ins(actor: Signed) -> list[OneSignIn]:
+        """Where you are signed in: in browsers and at the API."""
+        return [
+            OneSignIn(
+                id=one.id,
+                key=one.key,
+                made_at=one.made_at,
+                until=one.until,
+                from_address=one.from_address,
+                device=one.device,
+                here=one.id == actor.sign_in,
+            )
+            for one in await store.read(flow.mine, actor.id)
+        ]
+
+    @api.delete("/sign-ins/{id}", may=SIGNED_IN, status_code=204)
+    async def end_sign_in(id: str, actor: Signed) -> None:
+        """End one of yours at once, on whatever device."""
+        await house.do(actor, flow.revoke, checked("sgn", id))
+        house.tickets.forget(id)
+
+    @api.post("/people/{login}/invitation", may=those_who("propose"), status_code=201)
+    async def invite(request: Request, login: str, actor: Signed) -> Link:
+        """A one-time link by which this person makes a passkey; it then becomes a proposal that people sign."""
+        address = web_origin(house.services.settings, request)
+        person = house.chain.head.login(login)
+        if person is None:
+            raise NotFound(f"Nobody has the login {login[:60]!r}.", what_to_do="Look at `breakglass estate`.")
+        token = secrets.token_urlsafe(24)
+        made = await house.do(actor, enrol.invite, house.chain, person.id, token)
+        return Link(link=f"{address}/enrol#{token}", person=person.id, until=made.until)
 
 
 def _address(request: Request) -> str:

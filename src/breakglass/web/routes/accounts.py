@@ -58,7 +58,7 @@ def add(pages: Pages) -> None:
             return await account_page(request, id, actor, refusal)
         return go(f"/accounts/{id}")
 
-    @pages.post("/accounts/{id}/credential", may=those_who("store"))
+    @pages.post("/accounts/{id}/credential", may=those_who("store"), fresh=True)
     async def store_credential(request: Request, id: str, actor: Signed) -> Response:
         """Store the secret that is set on the target now; it never comes back, and is changed at once."""
         account = house.chain.head.account(checked("acc", id))

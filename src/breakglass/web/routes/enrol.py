@@ -107,7 +107,7 @@ def add(pages: Pages) -> None:
             return await done(request, refusal)
         return await done(request)
 
-    @pages.post("/people/{id}/invite", may=those_who("propose"))
+    @pages.post("/people/{id}/invite", may=those_who("propose"), fresh=True)
     async def invite(request: Request, id: str, actor: Signed) -> Response:
         """Shows the link, this once."""
         address = web_origin(settings, request)

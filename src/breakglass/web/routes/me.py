@@ -25,11 +25,15 @@ def add(pages: Pages) -> None:
     @pages.post("/me/sign-ins/{id}/revoke", may=SIGNED_IN)
     async def revoke(request: Request, id: str, actor: Signed) -> Response:
         await house.do(actor, flow.revoke, checked("sgn", id))
+        house.tickets.forget(id)
         return go("/me")
 
     @pages.post("/me/sign-ins/revoke-others", may=SIGNED_IN)
     async def revoke_others(request: Request, actor: Signed) -> Response:
+        others = await house.services.store.read(flow.mine, actor.id)
         await house.do(actor, flow.revoke_others, _here(request))
+        for one in others:
+            house.tickets.forget(one.id)
         return go("/me")
 
 

@@ -50,7 +50,7 @@ def add(pages: Pages) -> None:
         headers = {"Content-Disposition": 'attachment; filename="estate.yaml"'}
         return Response(text, media_type="application/yaml", headers=headers)
 
-    @pages.post("/proposals", may=those_who("propose"))
+    @pages.post("/proposals", may=those_who("propose"), fresh=True)
     async def propose(request: Request, actor: Signed) -> Response:
         form = await read(request)
         text = form.file("file").decode("utf-8", "replace") or form["text"]

@@ -69,6 +69,7 @@ def add(pages: Pages) -> None:
     @pages.post("/sign-out", may=SIGNED_IN)
     async def sign_out(request: Request, actor: Signed) -> Response:
         await house.do(actor, flow.sign_out, request.cookies.get(COOKIE, ""))
+        house.tickets.forget(actor.sign_in)
         return _with_cookie(go("/sign-in"), "")
 
     @pages.get("/sign-again", may=SIGNED_IN)
