@@ -13,7 +13,14 @@ settings.register_profile("check", deadline=None, print_blob=True, suppress_heal
 settings.register_profile("nightly", settings.get_profile("check"), max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "check"))
 
-PERSONAL = ("BREAKGLASS_HOME", "BREAKGLASS_FAULT", "BREAKGLASS_FAULT_ONCE", "SSH_AUTH_SOCK", "SSH_ASKPASS")
+PERSONAL = (
+    "BREAKGLASS_HOME",
+    "BREAKGLASS_FAULT",
+    "BREAKGLASS_FAULT_ONCE",
+    "BREAKGLASS_FAULT_SIGNAL",
+    "SSH_AUTH_SOCK",
+    "SSH_ASKPASS",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -161,7 +161,11 @@ class Deployment:
             await person.arrive(where["api"], where["ssh_host"], where["ssh_port"], known)
 
     def where(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.home.node_file.read_text())
+        """Where its doors are. Raises `Unavailable` while it does not run."""
+        try:
+            found: dict[str, Any] = json.loads(self.home.node_file.read_text())
+        except FileNotFoundError:
+            raise Unavailable("The node does not run.", what_to_do="Start it.") from None
         return found
 
     async def stop(self, how: int = signal.SIGTERM) -> None:

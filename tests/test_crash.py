@@ -1,123 +1,98 @@
-"""The story with the node or the vault killed (SIGKILL) at each named point. Nothing is lost, deadlines hold, the
-rotation completes, and the log verifies: every point is proven to have been reached."""
+"""The emergency with its processes killed (SIGKILL) at each point of the grid: nothing is lost, nothing half done,
+people are told what to do meanwhile, the rotation completes, the log verifies; each point is proven to be reached.
 
-import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator
+The short grid has several deaths in one story, far from each other: each point once, every other one of the database
+again on PostgreSQL, and some where the companion dies instead. The nightly one has one death a story: each point, on
+each database, of the process that is there and of its companion.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from breakglass.demo.people import ApiRefused, Ran
-from breakglass.faults import POINTS
-from tests.deployment import CONDITION, TARGET, Deployment
-from tests.servers.sshd import Account, Sshd, make_account, running_sshd
+from tests.crash_points import POINTS
+from tests.emergency import all_is_well, struck, tell
+from tests.servers.postgres import Postgres
+from tests.servers.sshd import make_account, running_sshd
+from tests.template import Template
 
-pytestmark = pytest.mark.server
-REQUEST = "req_0123456789abcdef0123"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
+LONG = 16
+"""Deaths in one story of the short grid."""
+OF_THE_DATABASE = [one for one in POINTS if one.startswith(("step:", "work.", "migration.", "outbox.", "log."))]
+"""Where the other database may make a difference."""
 
 
-@pytest.fixture
-async def target(tmp_path: Path) -> AsyncIterator[tuple[Sshd, Account]]:
-    async with running_sshd(tmp_path / "sshd") as sshd:
+def stories(points: Sequence[str]) -> list[Sequence[str]]:
+    count = -(-len(points) // LONG)
+    return [points[n::count] for n in range(count)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Template]:
+    async with founded(tmp_path_factory.mktemp("embedded")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, migrated: str
+) -> AsyncIterator[Template]:
+    async with founded(tmp_path_factory.mktemp("shared"), server=postgres, like=migrated) as made:
+        yield made
+
+
+@asynccontextmanager
+async def founded(folder: Path, **where: Any) -> AsyncIterator[Template]:
+    async with running_sshd(folder / "sshd") as sshd:
         with make_account(sudo=True) as account:
-            yield sshd, account
+            async with Template.made(folder, sshd, account, **where) as made:
+                yield made
 
 
-@pytest.mark.parametrize("point", sorted(POINTS))
-async def test_killed_at(point: str, tmp_path: Path, target: tuple[Sshd, Account]) -> None:
-    sshd, account = target
-    world = Deployment(tmp_path, sshd, account)
-    await world.found(ssh_port=free_port(), api_port=free_port())
-    await world.start()
-    try:
-        await world.sign_in()
-        await world.deposit()
-        await world.stop()
-        reached = tmp_path / "reached"
-        world.environment = {"BREAKGLASS_FAULT": point, "BREAKGLASS_FAULT_ONCE": str(reached)}
-        watcher = asyncio.create_task(keep_running(world))
+@pytest.mark.parametrize("story", range(len(stories(POINTS))))
+async def test_many_deaths(embedded: Template, tmp_path: Path, story: int) -> None:
+    await lived_through(embedded, tmp_path, stories(POINTS)[story])
+
+
+@pytest.mark.parametrize("story", range(len(stories(OF_THE_DATABASE[::2]))))
+async def test_many_deaths_on_postgresql(shared: Template, tmp_path: Path, story: int) -> None:
+    await lived_through(shared, tmp_path, stories(OF_THE_DATABASE[::2])[story])
+
+
+async def test_many_deaths_of_the_companion(embedded: Template, tmp_path: Path) -> None:
+    await lived_through(embedded, tmp_path, POINTS[5::11], other=True)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("other", [False, True], ids=["itself", "other"])
+@pytest.mark.parametrize("where", ["embedded", "shared"])
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_at(
+    embedded: Template, shared: Template, tmp_path: Path, point: str, where: str,
+    other: bool,
+) -> None:  # fmt: skip
+    await lived_through({"embedded": embedded, "shared": shared}[where], tmp_path, [point], other=other)
+
+
+async def lived_through(template: Template, folder: Path, points: Sequence[str], *, other: bool = False) -> None:
+    reached = folder / "reached"
+    reached.mkdir()
+    async with template.copy(folder) as world:
         try:
-            await tell_the_story(world)
-        finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
-        assert reached.exists(), f"the story never reached {point}"
-        await all_is_well(world)
-    finally:
-        await world.close()
-
-
-async def keep_running(world: Deployment) -> None:
-    """What systemd does: start the node again whenever it ends."""
-    while True:
-        if world.node is None or world.node.returncode is not None:
-            with contextlib.suppress(Exception):
-                await world.start()
-        await asyncio.sleep(0.05)
-
-
-async def tell_the_story(world: Deployment) -> None:
-    body = {"id": REQUEST, "target": TARGET, "condition": CONDITION, "reason": "down", "minutes": 30}
-    await world.again(lambda: world.alice.call("POST", "/api/requests", body))
-    for login in ("bo", "dana"):
-        await world.again(lambda login=login: decided(world, login))
-    grant = (await world.again(lambda: found(world, "grant")))["id"]
-    await world.until(lambda: connected(world), timeout=60)
-    await world.again(lambda: closed(world, grant))
-    await world.again(lambda: world.settled(60), timeout=90)
-    await world.again(lambda: reviewed(world), timeout=60)
-
-
-async def decided(world: Deployment, login: str) -> None:
-    try:
-        await world.decide(login, REQUEST)
-    except ApiRefused as refused:
-        # It was counted before the crash: that is what at least once means.
-        if refused.error_code not in ("already_approved", "wrong_state"):
+            async with struck(world, points, reached, other=other):
+                await tell(world)
+                await all_is_well(world)
+        except BaseException as error:
+            error.add_note(f"{len(list(reached.iterdir()))} deaths; the node said at last:\n{said(world.log)}")
             raise
+    missed = set(points) - {one.name for one in reached.iterdir()}
+    assert not missed, f"the story never reached {missed}"
 
 
-async def found(world: Deployment, part: str) -> Any:
-    return await world.until(lambda: world.part(REQUEST, part), timeout=20)
-
-
-async def connected(world: Deployment) -> bool:
-    ran: Ran = await world.ssh("echo in")
-    return ran.out.strip() == "in"
-
-
-async def closed(world: Deployment, grant: str) -> None:
-    try:
-        await world.alice.call("POST", f"/api/grants/{grant}/close")
-    except ApiRefused as refused:
-        if refused.error_code != "wrong_state":
-            raise
-
-
-async def reviewed(world: Deployment) -> None:
-    try:
-        await world.review(REQUEST)
-    except ApiRefused as refused:
-        if refused.error_code != "wrong_state" or "signed" not in refused.message:
-            raise
-
-
-async def all_is_well(world: Deployment) -> None:
-    shown = await world.again(lambda: world.alice.call("GET", f"/api/requests/{REQUEST}"))
-    assert shown["request"]["state"] == "approved"
-    assert shown["review"]["state"] == "signed"
-    assert (await world.ssh("true")).code != 0, "the closed grant opens again"
-    verified = await world.cli("--json", "audit", "verify")
-    assert verified.code == 0, verified.out + verified.err
-    # The proof that no credential was lost: it is changed once more, with what is stored.
-    await world.again(lambda: world.carol.call("POST", "/api/accounts/acc_db1-admin/rotate"))
-    await world.again(lambda: world.settled(60), timeout=90)
+def said(log: Path) -> str:
+    return log.read_text(errors="replace")[-4000:]

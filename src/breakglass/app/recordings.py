@@ -10,8 +10,8 @@ from breakglass.audit import evidence
 from breakglass.codec.asciicast import asciicast
 from breakglass.codec.frames import Frame, Kind
 from breakglass.codec.recording import Head, Header
-from breakglass.codec.recording_reader import Cut, Scan, check_chain, read, read_header, scan
-from breakglass.errors import NotFound
+from breakglass.codec.recording_reader import Cut, check_chain, read, read_header, scan
+from breakglass.errors import NotFound, Tampered
 from breakglass.flow import keep, review
 from breakglass.flow.estate import Estate
 from breakglass.gateway.recorder import Recorders
@@ -32,17 +32,19 @@ from breakglass.vault.asking import Past
 async def recover(store: Store, recorders: Recorders, node: str) -> None:
     """Put down what a crash left: the sessions are over, their recordings reach as far as their last whole chunk."""
     for session in await store.read(keep.left_behind, node):
-        chunks, head, size = 0, "", 0
+        state, chunks, head, size = states.State.TRUNCATED, 0, "", 0
         path = recorders.path(session.recording, "screen")
-        if path.exists():
-            good = (await asyncio.to_thread(_scan, path)).good
+        good = await asyncio.to_thread(_reach, path)
+        if good is not None:
             chunks, head, size = good.seq, good.hash.hex(), good.bytes
+            if good.ended:  # it was all written, and the node stopped before it could say so
+                state = states.State.COMPLETE
         await store.run(
             SYSTEM,
             keep.session_over,
             session.id,
             session.recording,
-            states.State.TRUNCATED,
+            state,
             chunks,
             head,
             size,
@@ -96,9 +98,15 @@ def _past(look: Read, session: SessionId, size: int) -> Past | None:
     return Past(entry=evidence.of(look, first, size), token=grant.token, approvals=approvals)
 
 
-def _scan(path: Path) -> Scan:
-    with _mapped(path) as data:
-        return scan(data)
+def _reach(path: Path) -> Head | None:
+    """How far a recording is whole; None when not even its header is: a power cut came before the first sync."""
+    try:
+        if not path.stat().st_size:
+            return None
+        with _mapped(path) as data:
+            return scan(data).good
+    except (FileNotFoundError, Tampered):
+        return None
 
 
 def _header(path: Path) -> Header:

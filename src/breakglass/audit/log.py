@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, insert, select, update
 
+from breakglass import faults
 from breakglass.audit.leaf import leaf
 from breakglass.audit.store_tree import TILE, hash_of
 from breakglass.errors import Tampered, Unavailable
@@ -117,6 +118,7 @@ class Log:
         at = stamped[-1].at  # it goes back where custodians confirmed the time, and only there (flow.clock)
         conn.execute(update(books.head), {"size": tree.size, "frontier": tree.packed(), "at": at})
         note = self._sign(conn, head.size, head.frontier, hashes)
+        faults.reach("log.signed")
         if note:
             conn.execute(insert(books.checkpoint), {"size": tree.size, "note": note})
             self._noted = tree.size, note

@@ -59,14 +59,14 @@ def named(followed: Follow, id: str) -> list[tuple[int, str, int]]:
 
 
 def _one(path: Path, row: dict[str, Any], stream: str, heads: Sequence[Head]) -> None:
-    if not path.exists():
-        # A session that could not be opened may end before its recording begins.
+    if not path.exists() or not path.stat().st_size:
+        # A session that could not be opened may end before its recording begins; and a power cut before the first sync
+        # leaves an empty file: then no secret was released yet.
         if heads or row["state"] == State.COMPLETE:
-            raise Tampered("The log names it, and its file is missing.", what_to_do=_CALL)
+            what = "empty" if path.exists() else "missing"
+            raise Tampered(f"The log names it, and its file is {what}.", what_to_do=_CALL)
         return
     with path.open("rb") as file:
-        if file.seek(0, 2) == 0:
-            raise Tampered("The file is empty.", what_to_do=_CALL)
         # Not closed by hand: an error's traceback may still hold a view of it.
         container(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), row, stream, heads)
 

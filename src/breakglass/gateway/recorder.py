@@ -2,10 +2,10 @@
 
     frame() ──▶ waiting (event loop) ──▶ writer thread: seal, append, fsync in groups ──▶ <recording>.screen, .keys
 
-What a person typed (INPUT) is a stream of its own under a key of its own: keyboards carry passwords. Chunks are
-written at the latest every 250 ms and synced every second, so `kill -9` loses nothing that was written and a power
-cut a second. When a file can't be written the recording has failed for good: `frame` raises, and `failed` tells the
-session at once.
+What a person typed (INPUT) is a stream of its own under a key of its own: keyboards carry passwords. Files and their
+names are durable before the session's secret is released. Chunks are written at the latest every 250 ms and synced
+every second, so `kill -9` loses nothing that was written and a power cut a second. When a file can't be written the
+recording has failed for good: `frame` raises, and `failed` tells the session at once.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
+from breakglass import faults
 from breakglass.codec.frames import Kind
 from breakglass.codec.recording import Head, Header, Sealer
 from breakglass.errors import Unavailable
@@ -56,6 +57,7 @@ class _Stream:
         self.dirty = True
         _append(self.file, chunk)
         self.written = self.sealer.head
+        faults.reach("recording.written")
 
     def give_up(self) -> Head:
         """It can't be written any more: cut what was half written, so that it ends where the log will say."""
@@ -110,6 +112,21 @@ class SessionRecorder:
         if self.fault:
             raise self.fault
 
+    def begin(self, folder: Path) -> None:
+        """Make the files durable, with their names; blocks. Raises `Unavailable`: then no secret may be released."""
+        try:
+            for stream in self._streams.values():
+                os.fdatasync(stream.file)
+            names = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(names)
+            finally:
+                os.close(names)
+        except OSError as error:
+            raise Unavailable(
+                f"The recording can't be written: {error.strerror}.", what_to_do="Look at the gateway's disk."
+            ) from None
+
     def head(self) -> Head:
         """How far the screen is durable: what the log is told, so that it never names what a power cut could take."""
         return self._durable
@@ -134,6 +151,7 @@ class SessionRecorder:
                 for stream in self._streams.values():
                     stream.sync()
                 self._durable = self._streams["screen"].written
+                faults.reach("recording.synced" if last is None else "recording.ended")
         except (OSError, ValueError) as error:
             self._fail(error)
         if taken:
@@ -201,6 +219,7 @@ class Recorders:
             raise Unavailable(
                 f"No recording can be made: {error.strerror}.", what_to_do="Look at the gateway's disk."
             ) from None
+        faults.reach("recording.made")
         recorder = SessionRecorder(streams, loop, failed, self._bell.set)
         self._live.append(recorder)
         return recorder

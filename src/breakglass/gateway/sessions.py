@@ -118,6 +118,7 @@ class Sessions:
                 recording, session, self.store.now(), loop, lambda fault: live.end(fault.message)
             )
             self.live[session] = Live(live, recorder)
+            await asyncio.to_thread(recorder.begin, self.recorders.folder)
             async with self.releases.session(session, begun.grant.token, place.endpoint, begun.credential, proven) as (
                 username,
                 secret,

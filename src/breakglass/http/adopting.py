@@ -2,6 +2,7 @@
 
 import contextlib
 
+from breakglass import faults
 from breakglass.errors import Tampered, Unavailable
 from breakglass.flow.estate import Estate
 from breakglass.http.house import House
@@ -12,6 +13,7 @@ from breakglass.trust.roster import parse
 
 async def adopt(house: House, version: Version) -> None:
     services = house.services
+    faults.reach("roster.adopted")
     await services.store.read(_take_in, services.estate, version)
     with contextlib.suppress(Unavailable):  # it is adopted; a sealed vault is told when it opens
         await services.roster_adopted()

@@ -7,6 +7,7 @@ No wait is without an end. A node that stops in the middle of a transaction hold
 most: then its server ends the transaction, and what was not committed never was.
 """
 
+import os
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -14,7 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlalchemy.pool import QueuePool
 
-from breakglass.errors import Malformed, Unavailable
+from breakglass.errors import Malformed, Refused, Unavailable
 
 READERS = 4
 STATEMENT_MAX, LOCK_MAX, STALLED_MAX = 30, 10, 12
@@ -38,6 +39,12 @@ _SESSION = (
 _PROMISES = "SELECT current_setting('fsync'), current_setting('server_encoding')"
 
 
+class PasswordInEnvironment(Refused):
+    """libpq would take it; but the vault's process is started from here, and must not know it."""
+
+    code = "password_in_environment"
+
+
 def address(url: str) -> URL:
     """`sqlite:///FILE` or `postgresql://…`, which means psycopg. Raises `Malformed`; no words of it tell a password."""
     try:
@@ -54,9 +61,16 @@ def address(url: str) -> URL:
 
 
 def open_engine(url: str) -> Engine:
-    """Does not connect yet. Raises `Malformed`, and `Unavailable` when the database's driver is not installed."""
+    """Does not connect yet. Raises `Malformed`, `PasswordInEnvironment`, and `Unavailable` when the database's driver is
+    not installed."""
     where = address(url)
     shared = where.get_backend_name() != "sqlite"
+    if shared and os.environ.get("PGPASSWORD"):
+        raise PasswordInEnvironment(
+            "The database's password stands in the environment (PGPASSWORD): every program started here gets it.",
+            what_to_do="Unset it. Write the password to a file of mode 0600, and name that with `passfile=` in the "
+            "database's address or with PGPASSFILE.",
+        )
     try:
         # Values of a failed statement never reach a log or traceback: some are sealed secrets, some are people's words.
         engine = create_engine(

@@ -11,6 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from breakglass import faults
 from breakglass.errors import Unavailable
 from breakglass.storage.engine import words
 
@@ -32,6 +33,8 @@ def upgrade(engine: Engine) -> None:
                 _take_turn(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            faults.reach("migration.before-commit")
+        faults.reach("migration.after-commit")
     except OperationalError as error:
         raise Unavailable(
             f"The database can't be opened: {words(error)}",

@@ -135,11 +135,18 @@ async def _round(store: Store, handlers: Mapping[str, Handler]) -> bool:
     return bool(done)
 
 
+def _reach(point: str, duty: Duty) -> None:
+    with faults.inside("duty", duty.kind):
+        faults.reach(point)
+
+
 async def _one(store: Store, handle: Handler, duty: Duty) -> Duty:
     """The duty, with the problem that it met; a handler's failure is never the worker's."""
     try:
         async with asyncio.timeout(LEASE.total_seconds() / 2):
+            _reach("began", duty)
             await handle(await store.read(told, duty.entry))
+            _reach("ended", duty)
         problem = ""
     except BreakglassError as error:
         problem = error.code

@@ -67,6 +67,7 @@ class Done(Generic[T]):
 @dataclass(slots=True)
 class _Job:
     actor: Actor
+    name: str
     run: Callable[[Work], Any]
     future: "Future[Done[Any]]"
     result: Any = None
@@ -106,7 +107,7 @@ class Store:
     def submit(self, actor: Actor, step: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[Done[T]]":
         future: Future[Done[T]] = Future()
         future.set_running_or_notify_cancel()  # a cancelled caller must not stop the writer
-        self._jobs.put(_Job(actor, lambda work: step(work, *args, **kwargs), future))
+        self._jobs.put(_Job(actor, faults.name_of(step), lambda work: step(work, *args, **kwargs), future))
         return future
 
     async def read(self, query: Callable[Concatenate[Read, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -170,13 +171,13 @@ class Store:
                 ]
                 if duties:
                     conn.execute(insert(outbox), duties)
-                faults.reach("work.before-commit")
+                _reach("before-commit", jobs)
         except Exception as error:
             _log.exception("a batch of %d steps was not written", len(jobs))
             for job in jobs:
                 job.future.set_exception(_not_written(error))
             return
-        faults.reach("work.after-commit")
+        _reach("after-commit", jobs)
         if stamped:
             self.ledger.committed(size)
         first = size - len(stamped)
@@ -207,6 +208,14 @@ class Store:
                     _log.exception("a step failed")
                 return []
             return [Stamped(Fact("refused", error.about, {"code": error.code}), job.actor.id, now)]
+
+
+def _reach(point: str, jobs: Sequence[_Job]) -> None:
+    """The batch's point, and that of each of its steps."""
+    faults.reach(f"work.{point}")
+    for job in jobs:
+        with faults.inside("step", job.name):
+            faults.reach(point)
 
 
 def _not_written(error: Exception) -> Unavailable:

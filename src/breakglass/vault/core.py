@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from breakglass import faults
 from breakglass.codec import note
 from breakglass.errors import Expired, Malformed, NotEntitled, Refused, Tampered, TooMany
 from breakglass.model.ids import GrantId, RequestId, checked, grant_of
@@ -50,9 +49,7 @@ class Vault(Keeper):
     def sign(self, base: int, hashes: Sequence[bytes], frontier: bytes) -> bytes:
         """See `Line.sign`. Raises `Behind`, `Malformed`, `Tampered`."""
         with self._opened() as opened:
-            signed = opened.line.sign(base, hashes, frontier)
-        faults.reach("vault.sign.signed")
-        return signed
+            return opened.line.sign(base, hashes, frontier)
 
     def catch_up(self, size: int, frontier: bytes, proof: Sequence[bytes]) -> None:
         """See `Line.catch_up`. Raises `Tampered`."""
@@ -97,9 +94,7 @@ class Vault(Keeper):
                 token=token,
                 terms=verdict.terms,
             )
-            faults.reach("vault.grant.before-persist")
             opened.commit(replace(state, grants={**state.grants, grant: given}), relied_on=entry.size)
-            faults.reach("vault.grant.persisted")
             return token
 
     def unknown_grants(self, tokens: Sequence[str]) -> tuple[str, ...]:
@@ -330,9 +325,7 @@ def _given_elsewhere(opened: Opened, chain: Chain, now: datetime, state: State, 
 
 
 def _use_up(opened: Opened, state: State, size: int) -> None:
-    faults.reach("vault.release.before-persist")
     opened.commit(state, relied_on=size)
-    faults.reach("vault.release.persisted")
 
 
 def _past(opened: Opened, chain: Chain, session: str, past: Past | None) -> tuple[frozenset[str], str]:

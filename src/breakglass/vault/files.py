@@ -12,6 +12,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from breakglass import faults
 from breakglass.errors import NotFound, Refused, Tampered, Unavailable, WrongState
 
 LARGEST = 64 * 1024 * 1024
@@ -23,7 +24,9 @@ def replace_file(path: Path, content: bytes) -> None:
     fresh = path.with_name(path.name + ".new")
     try:
         _write(fresh, content)
+        faults.reach("written")
         fresh.rename(path)
+        faults.reach("renamed")
         sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):

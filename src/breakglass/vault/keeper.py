@@ -15,6 +15,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
+from breakglass import faults
 from breakglass.errors import BreakglassError, Sealed, Unavailable, WrongState
 from breakglass.model.secret import Secret
 from breakglass.vault import keys, seal
@@ -160,6 +161,7 @@ class Keeper:
             self._open = Opened.unlock(root, self._folder, self._keys, self._seal_hash, self._wall)
         self._entering.forget()
         self._problem = ""
+        faults.reach("vault.opened")
 
     def _progress(self) -> Progress:
         public = self._seal.custodians.public

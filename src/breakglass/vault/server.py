@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from breakglass import faults
 from breakglass.errors import BreakglassError, Malformed, Unavailable, WrongState
 from breakglass.model.secret import Secret
 from breakglass.vault import shape
@@ -129,7 +130,11 @@ class Server:
                 raise Malformed("The vault has no such call.", what_to_do="Node and vault must be of the same version.")
             given = reader(question.get("args"), asked)
             try:
-                return {"ok": shape.encode(getattr(self._vault, name)(**given), blobs)}
+                with faults.inside("call", name):
+                    faults.reach("began")
+                    answer = shape.encode(getattr(self._vault, name)(**given), blobs)
+                    faults.reach("ended")
+                return {"ok": answer}
             finally:
                 _wipe(given.values())
         except Behind as behind:
