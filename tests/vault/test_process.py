@@ -230,6 +230,32 @@ def test_shares_open_it_over_the_socket_and_kill_9_seals_it(real, tmp_path):
         assert len(real.release(token).secret) == 32
 
 
+OFFLINE = """
+import json, sys, time
+from pathlib import Path
+from breakglass.model.secret import Secret
+from tests.vault.test_process import Running
+began = time.monotonic()
+one = Running(Path(sys.argv[1]))
+waited = time.monotonic() - began
+sealed = [one.client.unseal_share(Secret(line.strip().encode())).sealed for line in sys.stdin]
+links = [line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()[2:]]
+one.stop()
+print(json.dumps([one.ready["sealed"], sealed, links, waited]))
+"""
+
+
+def test_with_no_key_file_and_no_network_two_custodians_open_it_and_one_does_not(real):
+    (real.home / "seal.key").unlink()
+    # A network namespace of its own: no interface but a loopback that is down, so no DNS either (unshare(1)).
+    alone = ["unshare", "--map-root-user", "--net", sys.executable, "-c", OFFLINE, str(real.home)]
+    shares = "\n".join(real.made.shares[1:3])
+    said = subprocess.run(alone, input=shares, capture_output=True, text=True, check=True, timeout=60).stdout
+    at_start, sealed, links, waited = json.loads(said)
+    assert (at_start, sealed, links) == (True, [True, False], ["lo"])
+    assert waited < 10
+
+
 # -- killed at each point ---------------------------------------------------------------------------------------------
 def armed(real: World, point: str) -> dict[str, str]:
     (real.home / "reached").mkdir(exist_ok=True)
@@ -451,6 +477,35 @@ def test_a_hardened_process_can_not_be_dumped(tmp_path):
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30).stdout
     assert said == "0 (0, 0)\n"
     assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 1
+
+
+HARDENED = """
+import ctypes, os, subprocess, sys
+from breakglass.vault.harden import harden
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: as after execve(2); setresuid took it away
+if sys.argv[1] == "hardened":
+    harden()
+limits = next(line for line in open("/proc/self/limits") if line.startswith("Max core file size"))
+print(*limits.split()[4:6], flush=True)
+subprocess.run(["cat", f"/proc/{os.getpid()}/environ"], stdout=subprocess.DEVNULL, stderr=sys.stdout)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_process_of_its_own_user_can_not_look_into_it():
+    def said(how: str) -> str:
+        command = [sys.executable, "-c", HARDENED, how]
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=30, env=environment, cwd="/"
+        ).stdout
+
+    limits, _, refused = said("hardened").partition("\n")
+    assert limits == "0 0"
+    assert "Permission denied" in refused
+    assert "Permission denied" not in said("as it comes")
 
 
 def test_the_process_is_light(real):

@@ -6,10 +6,8 @@ It never asks for a password and makes none. What it prints of secrets are the c
 """
 
 import asyncio
-import getpass
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 import yaml
 
 from breakglass.cli import database as databases
+from breakglass.cli import secret
 from breakglass.cli.files import read_text
 from breakglass.cli.printing import note
 from breakglass.config import Home
@@ -135,8 +134,4 @@ def _shares(home: Home, files: Sequence[Path]) -> tuple[str, ...]:
     needed = founding.shares_needed(home)
     if not needed:
         return ()
-    if files:
-        return tuple(read_text(path).strip() for path in files)
-    if not sys.stdin.isatty():
-        return tuple(line.strip() for line in sys.stdin if line.strip())
-    return tuple(getpass.getpass(f"share {number} of {needed}: ").strip() for number in range(1, needed + 1))
+    return secret.read_shares(files, needed)

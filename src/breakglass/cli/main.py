@@ -13,6 +13,7 @@ import typer
 from breakglass import __version__
 from breakglass.cli import (
     audit,
+    backup,
     clock,
     decide,
     enrol,
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (start, join, home, decide):
+for part in (start, join, home, backup, decide):
     part.add(app)
 app.command()(sessions.kill)
 app.command()(enrol.enrol)

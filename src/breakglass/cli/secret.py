@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from breakglass.cli.files import read_text
@@ -20,3 +21,12 @@ def read(file: Path | None, prompt: str, *, twice: bool = False) -> str:
     if not found:
         raise Malformed("Nothing was entered.", what_to_do="Enter it, or name its file with `--file`.")
     return found
+
+
+def read_shares(files: Sequence[Path], needed: int) -> tuple[str, ...]:
+    """Custodians' shares: from files, from the lines of standard input, or typed without echo."""
+    if files:
+        return tuple(read_text(path).strip() for path in files)
+    if not sys.stdin.isatty():
+        return tuple(line.strip() for line in sys.stdin if line.strip())
+    return tuple(getpass.getpass(f"share {number} of {needed}: ").strip() for number in range(1, needed + 1))

@@ -17,8 +17,9 @@ from breakglass.errors import Malformed, NotFound, Refused, WrongState
 from breakglass.model.secret import Secret
 from breakglass.vault.box import random_key
 
+TITLE = b"breakglass file key 1\n"
 _SHAPE = re.compile(rb"breakglass file key 1\n([0-9a-f]{64})\n")
-_SIZE = len(b"breakglass file key 1\n") + 65
+_SIZE = len(TITLE) + 65
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class KeyFile:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(file.fileno(), 0o600)
-                file.write(b"breakglass file key 1\n" + key.reveal().hex().encode() + b"\n")
+                file.write(TITLE + key.reveal().hex().encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
             _sync_folder(self.path.parent)

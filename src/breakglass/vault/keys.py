@@ -1,6 +1,7 @@
 """The vault's keys: everything hangs on the root key, and `keys.json` holds nothing that opens without it.
 
     root key ─┬─ HKDF "state"  ▶ the MAC of state.json
+              ├─ HKDF "backup" ▶ an X25519 key that opens backups; its public half stands here
               └─ HKDF "wrap"   ▶ wraps  kek 1, kek 2 …   log (Ed25519)   grant (Ed25519)   recording (X25519)
 
 Public halves stand beside in clear, so that a sealed vault can name them; opening recomputes and compares them.
@@ -22,6 +23,7 @@ from breakglass.codec import note
 from breakglass.errors import Tampered
 from breakglass.model.secret import Secret
 from breakglass.vault import recording_key
+from breakglass.vault.backup_box import public_of
 from breakglass.vault.box import KEY_BYTES, bind, random_key
 from breakglass.vault.envelope import Kek, unwrap_key, wrap_key
 from breakglass.vault.files import read_file
@@ -49,6 +51,8 @@ class KeysText:
     public: PublicKeys
     wrapped: Mapping[str, bytes]
     """Label (`log`, `grant`, `recording`, `kek 1` …) -> the wrapped key."""
+    backup: str
+    """Base64 of the X25519 key to which backups are encrypted."""
     key_file: str
     """Where the seal's `file` slot looks for its key; empty without that slot."""
 
@@ -110,6 +114,7 @@ def make_keys(root: Secret, deployment: str, origin: str, key_file: str) -> tupl
         "format": FORMAT,
         "deployment": deployment,
         "origin": origin,
+        "backup": _backup_key(root, deployment),
         "public": {name: getattr(keyring.public, name) for name in _NAMES},
         "wrapped": wrapped,
         "key_file": key_file,
@@ -126,9 +131,16 @@ def read_keys(folder: Path) -> KeysText:
             origin=value["origin"],
             public=PublicKeys(**value["public"]),
             wrapped={label: bytes.fromhex(one) for label, one in value["wrapped"].items()},
+            backup=value["backup"],
             key_file=value["key_file"],
         )
-        texts = (found.deployment, found.origin, found.key_file, *(getattr(found.public, name) for name in _NAMES))
+        texts = (
+            found.deployment,
+            found.origin,
+            found.key_file,
+            found.backup,
+            *(getattr(found.public, name) for name in _NAMES),
+        )
         keks = [_kek_number(label) for label in found.wrapped if label not in _NAMES]
         if value["format"] != FORMAT or not all(isinstance(one, str) for one in texts) or not keks:
             raise ValueError
@@ -153,7 +165,7 @@ def open_keys(root: Secret, found: KeysText) -> Keyring:
             {id: Kek(id=id, key=opened[label]) for id, label in keks.items()},
             derive(root, found.deployment, "state"),
         )
-        if keyring.public != found.public:
+        if keyring.public != found.public or found.backup != _backup_key(root, found.deployment):
             keyring.wipe()
             raise _tampered("a public key is not that of its private key")
     except BaseException:
@@ -167,6 +179,11 @@ def derive(root: Secret, deployment: str, label: str) -> Secret:
     """HKDF-SHA-256 (RFC 5869) of the root key, for one use in one deployment."""
     kdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=bind("breakglass vault key", deployment, label))
     return Secret(kdf.derive(root.reveal()))
+
+
+def _backup_key(root: Secret, deployment: str) -> str:
+    with derive(root, deployment, "backup") as private:
+        return b64encode(public_of(private)).decode()
 
 
 def _kek_number(label: str) -> int:
