@@ -2,10 +2,15 @@
 
 import json
 from base64 import b64decode
+from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 
+from breakglass.app import verifying
+from breakglass.app.verifying import last_verification
 from breakglass.audit.bundle_verify import verify as verify_bundle
 from breakglass.codec import note
+from breakglass.config import Home
 from breakglass.model.credential import Credential
 from breakglass.model.grant import Grant
 from breakglass.standalone import verify_bundle as standalone
@@ -139,3 +144,33 @@ async def test_a_bundle_leaves_when_the_grant_is_over_and_holds(town: Town, come
     assert noted["about"] == request
     assert noted["text"].endswith(f"exported the evidence: {noted['data']['entries']} entries.")
     assert (await ivy.ok("POST", "/audit/verify"))["ok"] is True
+
+
+async def test_the_last_verification_is_kept_with_its_time(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert last_verification(home) is None
+    verifying._keep(home, {"ok": True})
+    found = last_verification(home)
+    assert found is not None
+    assert found[1] == {"ok": True}
+    assert abs((found[0] - datetime.now(UTC)).total_seconds()) < 60
+    (tmp_path / "verified.json").write_text("{")
+    assert last_verification(home) is None
+
+
+async def test_entries_by_person_and_time(town: Town, come: Come) -> None:
+    await town.granted()
+    ivy = await come("ivy")
+    every = await ivy.ok("GET", "/audit/entries?limit=1000")
+    by_bo = await ivy.ok("GET", "/audit/entries?limit=1000&by=usr_bo")
+    assert by_bo == [one for one in every if one["by"] == "usr_bo"]
+    assert by_bo
+    cut = every[len(every) // 2]["at"]
+    quoted = cut.replace("+", "%2B")
+    assert await ivy.ok("GET", f"/audit/entries?limit=1000&since={quoted}") == [
+        one for one in every if one["at"] >= cut
+    ]
+    assert await ivy.ok("GET", f"/audit/entries?limit=1000&until={quoted}") == [one for one in every if one["at"] < cut]
+    await ivy.refused(422, "malformed", "GET", "/audit/entries?since=2026-11-23T21:00:00")
+    await ivy.refused(422, "malformed", "GET", "/audit/entries?since=yesterday")
+    await ivy.refused(404, "not_found", "GET", "/audit/verify")

@@ -23,7 +23,7 @@ from breakglass.app.api_server import ApiServer
 from breakglass.app.fellows import Fellows
 from breakglass.app.recordings import Playback, recover
 from breakglass.app.vault_process import VaultProcess, VaultSigner
-from breakglass.app.verifying import verify_log
+from breakglass.app.verifying import last_verification, verify_log
 from breakglass.audit.log import Log
 from breakglass.config import Home, Settings, database_url
 from breakglass.errors import Unavailable
@@ -121,6 +121,7 @@ class Node:
             deposit=self._deposit,
             roster_adopted=self._roster_adopted,
             verify_log=lambda: verify_log(home, settings),
+            last_verification=lambda: last_verification(home),
             alarm=lambda: self.log.tampered.message if self.log.tampered else "",
             ssh_at=self.ssh_at,
         )

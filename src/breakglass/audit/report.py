@@ -7,6 +7,23 @@ from typing import Any
 from breakglass.codec.lines import clean
 
 LONGEST = 600
+LEVELS: Mapping[str, str] = {
+    "database": "the database's file and tables",
+    "leaf": "every entry's bytes and hash",
+    "column": "the columns beside the entries",
+    "time": "the order of their instants",
+    "roster": "the estate, step by step from the pin",
+    "statement": "statements, signatures, and the heads that people saw",
+    "grant": "the vault's grants",
+    "story": "what can have followed from what",
+    "checkpoint": "every stored checkpoint",
+    "tree": "the stored nodes of the tree",
+    "head": "the log's head and root",
+    "anchor": "checkpoints kept elsewhere",
+    "row": "the tables that follow from the log",
+    "recording": "recordings, by their hashes",
+}
+"""What is verified, level by level, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +87,9 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         window = {**asdict(self.window), "unsigned": self.window.unsigned, "uncovered": self.window.uncovered}
-        return {**asdict(self), "ok": self.ok, "seconds": round(self.seconds, 3), "window": window}
+        bad = {one.level for one in self.findings}
+        levels = {level: level not in bad for level in LEVELS}
+        return {**asdict(self), "ok": self.ok, "levels": levels, "seconds": round(self.seconds, 3), "window": window}
 
     def in_words(self) -> list[str]:
         """Lines for a terminal."""
@@ -80,7 +99,9 @@ class Report:
             f"roster version {self.roster}, {self.grants} grants, {self.rows} rows, {self.recordings} recordings "
             f"in {self.seconds:.1f} s"
         )
-        told = [counts, f"Root over all entries: {self.root or 'could not be computed'}"]
+        bad = {one.level for one in self.findings}
+        told = [f"{'BAD ' if level in bad else 'holds'}  {words}" for level, words in LEVELS.items()]
+        told += [counts, f"Root over all entries: {self.root or 'could not be computed'}"]
         if window.unsigned:
             told.append(f"The last {window.unsigned} entries have no checkpoint: a database writer can change them.")
         if window.unsigned_batches:

@@ -8,7 +8,7 @@ Keys, the roster's hash and earlier checkpoints come from outside. It goes once 
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -35,6 +35,8 @@ from breakglass.trust.tree import leaf_hash
 
 _ENTRIES = 'SELECT idx, leaf, leaf_hash, kind, about, "by", at FROM entry ORDER BY idx'
 
+Progress = Callable[[int, int], None]
+
 
 def verify(
     source: Engine | str,
@@ -43,13 +45,14 @@ def verify(
     log_vkey: str | None = None,
     outside: Sequence[bytes] = (),
     recordings: Path | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Everything that is wrong, or nothing.
 
     `source`: the database's address, or an engine on it (it is opened anew, read-only). `pin`: hex SHA-256 of the
     founding roster. `log_vkey`: the log's key, where the caller knows it from elsewhere too. `outside`: checkpoints
     that were kept elsewhere (signed notes): against them a log that was cut or restored shows. `recordings`: the folder
-    of the containers, to be checked too.
+    of the containers, to be checked too. `progress` is told (entries done, entries in all), now and then.
     Raises `Malformed` for a pin or key of another shape, `NotFound` and `Unavailable` when there is nothing to read.
     """
     must_be_pin(pin)
@@ -57,7 +60,7 @@ def verify(
         note.parse_vkey(log_vkey)
     began = monotonic()
     with reading(source) as db:
-        run = _Run(db, pin, log_vkey)
+        run = _Run(db, pin, log_vkey, progress)
         for part in (run.schema, run.log, run.tree, run.head, lambda: run.outside(outside), run.tables):
             try:
                 part()
@@ -69,7 +72,8 @@ def verify(
 
 
 class _Run:
-    def __init__(self, db: Source, pin: str, log_vkey: str | None) -> None:
+    def __init__(self, db: Source, pin: str, log_vkey: str | None, progress: Progress | None = None) -> None:
+        self.progress = progress
         self.db, self.findings, self.log_vkey = db, Findings(), log_vkey
         self.grown = Grown(self._leaves)
         self.said = Said(pin, self.grown.root)
@@ -87,7 +91,10 @@ class _Run:
     # -- entries -------------------------------------------------------------------------------------------------------
     def log(self) -> None:
         expected = 0
+        [(total,)] = self.db.rows("SELECT count(*) FROM entry") if self.progress else [(0,)]
         for chunk in self.db.chunks(_ENTRIES):
+            if self.progress:
+                self.progress(self.entries, total)
             for index, leaf, stored, kind, about, by, at in chunk:
                 if index != expected:
                     self._gap(index, expected)

@@ -7,7 +7,8 @@ import typer
 
 from breakglass.cli.groups import of
 
-app = typer.Typer(help="The log: verify, export, vkey, tail, show.", rich_markup_mode=None)
+FOLLOW_EVERY = 1.0
+app = typer.Typer(help="The log: verify, export, vkey, tail, show, prove.", rich_markup_mode=None)
 
 
 @app.command()
@@ -26,7 +27,7 @@ def verify(
     With --home it reads the data folder and asks neither node nor vault; with --server the node verifies itself.
     """
     from breakglass.cli.exits import Exit
-    from breakglass.cli.printing import out
+    from breakglass.cli.printing import out, progress
 
     options = of(ctx)
     if options.server:
@@ -43,13 +44,15 @@ def verify(
 
         home = options.data_folder()
         engine, settings = open_offline(home)
-        report = run(
-            engine,
-            pin=pin or settings.roster_pin,
-            log_vkey=vkey or None,
-            outside=[read_bytes(path) for path in checkpoint or ()],
-            recordings=home.recordings if recordings else None,
-        )
+        with progress(options, "Verifying entries") as told:
+            report = run(
+                engine,
+                pin=pin or settings.roster_pin,
+                log_vkey=vkey or None,
+                outside=[read_bytes(path) for path in checkpoint or ()],
+                recordings=home.recordings if recordings else None,
+                progress=told,
+            )
         out(options, {**report.as_json(), "entries": report.window.entries}, report.in_words)
         ok = report.ok
     if not ok:
@@ -96,15 +99,51 @@ def tail(
     about: Annotated[str, typer.Option(help="Only about this thing: an id.")] = "",
     kind: Annotated[str, typer.Option(help="Only this kind: `session.ended`, or `session.` for all of them.")] = "",
     after: Annotated[int, typer.Option(min=-1, help="Entries behind this one.")] = -1,
+    by: Annotated[str, typer.Option(help="Only what this person did: an id, or `system`.")] = "",
+    since: Annotated[str, typer.Option(help="From this instant on, as 2026-11-23T21:00:00Z.")] = "",
+    until: Annotated[str, typer.Option(help="Before this instant.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new entries, until interrupted.")] = False,
 ) -> None:
     """The last entries, in sentences (auditors, custodians, administrators)."""
+    from time import sleep
+
     from breakglass.cli.printing import show_all
     from breakglass.cli.server import server
     from breakglass.views import shapes, words
 
     options = of(ctx)
-    found = server(options).get("/audit/entries", limit=limit, about=about, kind=kind, after=after)
+    node, named = server(options), {"about": about, "kind": kind, "by": by}
+    asked = {**named, **({"since": since} if since else {}), **({"until": until} if until else {})}
+    found = node.get("/audit/entries", limit=limit, after=after, **asked)
     show_all(options, found, shapes.Entry, words.entries)
+    last = max([after, *(one["index"] for one in found)])
+    while follow:
+        sleep(FOLLOW_EVERY)
+        if found := node.get("/audit/entries", limit=1000, after=max(last, 0), **asked):
+            last = found[-1]["index"]
+            show_all(options, found, shapes.Entry, words.entries_only)
+
+
+@app.command()
+def prove(
+    ctx: typer.Context,
+    index: Annotated[int, typer.Argument(min=0)],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A new file: NAME.tlog-proof.")] = None,
+) -> None:
+    """One entry's proof as other people's tools read it (C2SP tlog-proof); with --json, the entry and its proof."""
+    from breakglass.cli.files import write_new
+    from breakglass.cli.printing import out
+    from breakglass.cli.server import server
+    from breakglass.codec import tlog_proof
+
+    options = of(ctx)
+    found = server(options).get(f"/audit/entries/{index}")
+    hashes, checkpoint = tuple(map(bytes.fromhex, found["proof"])), found["checkpoint"].encode()
+    proof = tlog_proof.write(tlog_proof.TlogProof(index=index, hashes=hashes, checkpoint=checkpoint))
+    if output is not None:
+        write_new(output, proof)
+    told = [f"{output}: {len(proof)} bytes"] if output else proof.decode().rstrip("\n").split("\n")
+    out(options, found, lambda: told)
 
 
 @app.command("show")

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import typer
@@ -34,6 +35,20 @@ def show_all(options: Options, values: Any, shape: type[T], lines: Callable[[lis
     from breakglass.views.plain import from_json
 
     out(options, values, lambda: lines([from_json(shape, one) for one in values]))
+
+
+@contextmanager
+def progress(options: Options, what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error, where a person looks at it; None for everybody else. It is told (done, in all)."""
+    if options.json or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def note(text: str) -> None:

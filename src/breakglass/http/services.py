@@ -4,6 +4,7 @@ release.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from breakglass.config import Settings
@@ -35,6 +36,8 @@ class Services:
     """Tell the vault and the door about a version that was just adopted."""
     verify_log: Callable[[], Awaitable[dict[str, object]]]
     """Verify the log in a process of its own; the result as `audit verify --json` prints it."""
+    last_verification: Callable[[], tuple[datetime, dict[str, object]] | None] = lambda: None
+    """When this node verified its log last, and what it found; None for never."""
     alarm: Callable[[], str] = str
     """What the vault found wrong with the log, in words; empty while all is well."""
     ssh_at: Callable[[], tuple[str, int]] | None = None

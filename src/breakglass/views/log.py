@@ -33,15 +33,24 @@ def listed(
     before: int | None = None,
     about: str = "",
     kind: str = "",
+    by: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
     limit: int = 100,
 ) -> tuple[shapes.Entry, ...]:
     """Entries behind `after`, in order; without it the last ones, those before `before`. `kind`: `session.ended`, or
-    `session.` for all."""
+    `session.` for all; `since` is the first instant, `until` the first one behind."""
     where: list[ColumnElement[bool]] = []
     if about:
         where.append(_e.about == about)
     if kind:
         where.append(_e.kind.startswith(kind, autoescape=True) if kind.endswith(".") else _e.kind == kind)
+    if by:
+        where.append(_e.by == by)
+    if since is not None:
+        where.append(_e.at >= since)
+    if until is not None:
+        where.append(_e.at < until)
     if before is not None:
         where.append(_e.idx < before)
     query = select(_e.idx, _e.leaf).where(*where)

@@ -5,7 +5,7 @@ accounts stand by name beside their ids, and `sentence` says in words what the r
 nothing of ours, so that the command line can read an answer without loading a database.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 
@@ -390,11 +390,3 @@ class Status:
     demo: bool
     sealed: bool
     sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """What verifying the log found."""
-
-    ok: bool
-    result: dict[str, object] = field(default_factory=dict)

@@ -182,6 +182,11 @@ def entries(found: Iterable[shapes.Entry]) -> list[str]:
     return table(("ENTRY", "AT", "KIND", "BY", "ABOUT", "WHAT"), rows, empty="There are no such entries.")
 
 
+def entries_only(found: Iterable[shapes.Entry]) -> list[str]:
+    """Without a head: what comes after others."""
+    return [f"{one.index}  {moment(one.at)}  {one.kind}  {one.by}  {one.about}  {one.text}" for one in found]
+
+
 def proven(p: shapes.ProvenEntry) -> list[str]:
     return [
         *entries([p.entry]),
