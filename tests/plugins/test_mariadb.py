@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -72,18 +73,23 @@ def stock(place: Place, secret: Secret) -> "pymysql.Connection[Any]":
 
 class TestAccount(RotatorContract):
     @pytest.fixture
-    def linger(self, place: Place, server: MariaDb) -> Linger:
-        async def start(secret: Secret) -> Callable[[], Awaitable[bool]]:
-            session = stock(place, secret)
-            id = session.thread_id()
+    def linger(self, place: Place, server: MariaDb) -> Iterator[Linger]:
+        sessions = []
 
-            async def still_runs(_kept: object = session) -> bool:
+        async def start(secret: Secret) -> Callable[[], Awaitable[bool]]:
+            sessions.append(stock(place, secret))
+            id = sessions[-1].thread_id()
+
+            async def still_runs() -> bool:
                 with server.admin() as admin:
                     return bool(admin.execute("SELECT 1 FROM information_schema.processlist WHERE id = %s", (id,)))
 
             return still_runs
 
-        return start
+        yield start
+        for session in sessions:
+            with suppress(pymysql.MySQLError):
+                session.close()
 
     @pytest.fixture
     def leave(self, place: Place) -> Leave:

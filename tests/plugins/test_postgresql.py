@@ -1,7 +1,7 @@
 """The rotator `postgresql` against a real server, over TLS."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -76,18 +76,22 @@ async def stock(place: Place, secret: Secret) -> psycopg.AsyncConnection[Any]:
 
 class TestRole(RotatorContract):
     @pytest.fixture
-    def linger(self, place: Place, server: Postgres) -> Linger:
-        async def start(secret: Secret) -> Callable[[], Awaitable[bool]]:
-            session = await stock(place, secret)
-            pid = session.info.backend_pid
+    async def linger(self, place: Place, server: Postgres) -> AsyncIterator[Linger]:
+        sessions = []
 
-            async def still_runs(_kept: object = session) -> bool:
+        async def start(secret: Secret) -> Callable[[], Awaitable[bool]]:
+            sessions.append(await stock(place, secret))
+            pid = sessions[-1].info.backend_pid
+
+            async def still_runs() -> bool:
                 with server.admin() as admin:
                     return bool(admin.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall())
 
             return still_runs
 
-        return start
+        yield start
+        for session in sessions:
+            await session.close()
 
     @pytest.fixture
     def leave(self, place: Place) -> Leave:

@@ -40,6 +40,7 @@ async def bridged(
     async with connected(place, within=within, preamble=preamble, tls=tls) as (reader, writer):
         with tempfile.TemporaryDirectory(prefix="bg-") as folder:  # 0700
             path, serving = Path(folder) / name, set[asyncio.Task[None]]()
+            near: list[asyncio.StreamWriter] = []
 
             async def serve(near_reader: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
                 try:
@@ -48,6 +49,7 @@ async def bridged(
                     near_writer.transport.abort()
 
             def accept(near_reader: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
+                near.append(near_writer)  # a task that is cancelled before it began closes nothing
                 if serving:
                     near_writer.transport.abort()
                 else:
@@ -61,6 +63,8 @@ async def bridged(
                 for task in serving:
                     task.cancel()
                 await asyncio.gather(*serving, return_exceptions=True)
+                for one in near:
+                    one.transport.abort()
 
 
 async def _both_ways(*ways: Coroutine[Any, Any, None]) -> None:

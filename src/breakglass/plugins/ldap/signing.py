@@ -10,6 +10,7 @@ ldap3 is synchronous: it works in a thread, on a private socket whose other end 
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -67,12 +68,24 @@ async def signed_in(place: Place, secret: Secret, *, connect: timedelta, answer:
             auto_referrals=False,
             receive_timeout=max(1, round(answer.total_seconds())),
         )
+        opened: list[socket.socket] = []
+
+        def bind() -> None:
+            connection.open(read_server_info=False)
+            opened.append(connection.socket)
+            connection.bind(controls=[(POLICY, False, None)])
+
         try:
-            await _in_thread(lambda: connection.bind(controls=[(POLICY, False, None)]), connect)
-        except (LDAPException, OSError) as error:
-            raise _undecided(place, type(error).__name__) from None
-        _must_be_bound(place, connection.result)
-        yield Session(connection, answer)
+            try:
+                await _in_thread(bind, connect)
+            except (LDAPException, OSError) as error:
+                raise _undecided(place, type(error).__name__) from None
+            _must_be_bound(place, connection.result)
+            yield Session(connection, answer)
+        finally:
+            for one in (*opened, connection.socket):  # not unbound: a thread may wait on it, and this ends its wait
+                if one is not None:
+                    one.close()
 
 
 def _must_be_bound(place: Place, result: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,7 +64,11 @@ async def signed_in(place: Place, secret: Secret, *, connect: timedelta, answer:
             await _in_thread(lambda: connection.open_at(path), connect)
         except (pymysql.MySQLError, OSError, ValueError) as error:
             raise _meaning(place, connection, error) from None
-        yield Session(connection, answer)
+        try:
+            yield Session(connection, answer)
+        finally:
+            with suppress(pymysql.MySQLError, OSError):
+                connection.close()
 
 
 class _Connection(pymysql.Connection):
