@@ -61,8 +61,8 @@ def address(url: str) -> URL:
 
 
 def open_engine(url: str) -> Engine:
-    """Does not connect yet. Raises `Malformed`, `PasswordInEnvironment`, and `Unavailable` when the database's driver is
-    not installed."""
+    """Does not connect yet. Raises `Malformed`, `PasswordInEnvironment`, and `Unavailable` when the database's driver
+    is not installed."""
     where = address(url)
     shared = where.get_backend_name() != "sqlite"
     if shared and os.environ.get("PGPASSWORD"):
