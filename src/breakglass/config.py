@@ -10,9 +10,15 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from breakglass.errors import Malformed, NotFound
+from breakglass.errors import Malformed, NotFound, Refused
 
 SETTINGS = "breakglass.toml"
+
+
+class KeyInData(Refused):
+    """What opens the vault beside the vault: whoever copies the folder has both."""
+
+    code = "key_in_data_folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,16 @@ def read(home: Home) -> Settings:
         return Settings(**values)
     except TypeError as error:
         raise Malformed(f"{home.settings.name} is not complete: {error}.", what_to_do="Add what is missing.") from None
+
+
+def keep_outside(home: Home, path: Path, what: str) -> None:
+    """Raises `KeyInData` when `path` lies in the data folder, also by way of links; `what` names it in the refusal."""
+    folder, found = home.path.resolve(), path.expanduser().resolve()
+    if folder in (found, *found.parents):
+        raise KeyInData(
+            f"{what} would lie in the data folder, and so in its backups.",
+            what_to_do=f"Choose a place outside of {home.path} for it.",
+        )
 
 
 def database_url(home: Home, settings: Settings) -> str:

@@ -6,6 +6,7 @@ import sqlite3
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from breakglass import config
 from breakglass.app import backup as backups
+from breakglass.app import serving
 from breakglass.app.backup import MAGIC, Restored, backup, restore
 from breakglass.config import Home
 from breakglass.errors import Malformed, Tampered, WrongState
@@ -180,3 +182,13 @@ async def test_what_is_no_backup(tmp_path: Path) -> None:
         await restore(tmp_path / "file", None, ["BGS1"])
     with pytest.raises(Malformed, match="no backup"):
         backups.shares_needed(tmp_path / "file")
+
+
+@pytest.mark.parametrize("place", ["seal.key", "deep/er/seal.key", "link/seal.key"])
+async def test_no_node_starts_with_its_key_file_in_the_data_folder(kept: Kept, tmp_path: Path, place: str) -> None:
+    (tmp_path / "outside").symlink_to(kept.home.path)
+    where = tmp_path / "outside" / "seal.key" if place.startswith("link") else kept.home.path / place
+    config.write(kept.home, replace(kept.town.settings, key_file=str(where)))
+    with pytest.raises(config.KeyInData, match="in the data folder"):
+        serving.run(kept.home)
+    serving.refuse_key_in_data(kept.home, replace(kept.town.settings, key_file=str(tmp_path / "seal.key")))

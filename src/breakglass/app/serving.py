@@ -3,20 +3,30 @@
 import asyncio
 import logging
 import signal
+from pathlib import Path
 
 import uvloop
 
 from breakglass import config
 from breakglass.app.node import Node
 from breakglass.config import Home
+from breakglass.vault import keys
 
 
 def run(home: Home) -> None:
     settings = config.read(home)
+    if not settings.demo:
+        refuse_key_in_data(home, settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("asyncssh", "alembic", "uvicorn", "httpx", "urllib3", "apprise"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     uvloop.run(_serve(home, settings))
+
+
+def refuse_key_in_data(home: Home, settings: config.Settings) -> None:
+    """Raises `KeyInData` when the key file that this node would use was moved into its data folder."""
+    if where := settings.key_file or keys.read_keys(home.vault).key_file:
+        config.keep_outside(home, Path(where), f"The vault's key file {where}")
 
 
 async def _serve(home: Home, settings: config.Settings) -> None:

@@ -14,20 +14,15 @@ from typing import Any
 
 import yaml
 
+from breakglass import config
 from breakglass.cli import database as databases
 from breakglass.cli import secret
 from breakglass.cli.files import read_text
 from breakglass.cli.printing import note
 from breakglass.config import Home
-from breakglass.errors import Malformed, Refused
+from breakglass.errors import Malformed
 
 Shares = Sequence[str]
-
-
-class KeyInData(Refused):
-    """What opens the vault beside the vault: whoever copies the folder has both."""
-
-    code = "key_in_data_folder"
 
 
 def run(
@@ -47,11 +42,8 @@ def run(
     from breakglass.app import founding
 
     for path, option in ((key_file, "--key-file"), (shares_to, "--shares-to")):
-        if path and home.path.resolve() in (path.expanduser().resolve(), *path.expanduser().resolve().parents):
-            raise KeyInData(
-                f"What {option} names would lie in the data folder, and so in its backups.",
-                what_to_do=f"Choose a place outside of {home.path} for {option}.",
-            )
+        if path:
+            config.keep_outside(home, path, f"What {option} names")
     made: list[str] = []
     begun = founding.begun(home)
     where = databases.chosen(home, database)
