@@ -82,6 +82,12 @@ class Settings:
     web_origin: str = ""
     """Where people's browsers open the pages, as `https://gate.example:8422`; passkeys are made for its domain. Empty:
     `http://localhost` and the API's port, for trying it on one machine."""
+    tls_certificate: str = ""
+    """PEM file of the certificate, with what it is signed by, for browsers elsewhere; empty: no TLS here."""
+    tls_key: str = ""
+    """PEM file of its private key."""
+    tls_host: str = "0.0.0.0"  # noqa: S104 (only used with a certificate)
+    tls_port: int = 8443
     key_file: str = ""
     """The `file` seal slot's key; empty when custodians unseal after each start."""
     alerts: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from breakglass.app.api_server import ApiServer
+from breakglass.app.site import make as make_site
 from breakglass.cli.main import main
 from tests.kit import Town
 
@@ -64,7 +65,7 @@ async def run(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     keys, home = tmp_path / "keys", tmp_path
     keys.mkdir()
-    api = ApiServer(town.services())
+    api = ApiServer(make_site(town.services()))
     await api.start("127.0.0.1", 0)
     (home / "run").mkdir()
     (home / "run" / "node.json").write_text(json.dumps({"api": f"http://127.0.0.1:{api.port}"}))

@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from breakglass.app.site import make
-from breakglass.errors import Unavailable
-from breakglass.http.services import Services
+from breakglass.errors import Malformed, Unavailable
+from breakglass.http.shield import App
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 
 class _Server(uvicorn.Server):
@@ -19,10 +23,21 @@ class _Server(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files."""
+
+    certificate: str
+    key: str
+
+
 class ApiServer:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, site: App, tls: Tls | None = None) -> None:
+        """Raises `Malformed` when the certificate and its key can't be used."""
         config = uvicorn.Config(
-            make(services),
+            cast("ASGI3Application", site),
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -34,6 +49,13 @@ class ApiServer:
             timeout_graceful_shutdown=2,
             h11_max_incomplete_event_size=32 * 1024,
         )
+        try:
+            config.load()
+        except OSError as error:  # also of ssl
+            raise Malformed(
+                f"The certificate and its key can't be used: {error.strerror or error}.",
+                what_to_do="Correct `tls_certificate` and `tls_key`: PEM files that belong together.",
+            ) from None
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
         self.port = 0
@@ -48,7 +70,8 @@ class ApiServer:
         except OSError as error:
             listening.close()
             raise Unavailable(
-                f"The API can't listen on {host}:{port}: {error.strerror}.", what_to_do="Choose another `api_port`."
+                f"The API can't listen on {host}:{port}: {error.strerror}.",
+                what_to_do="Choose another port in breakglass.toml.",
             ) from None
         self.port = listening.getsockname()[1]
         self._task = asyncio.create_task(self._server.serve(sockets=[listening]), name="api")

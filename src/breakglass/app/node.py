@@ -19,9 +19,10 @@ from typing import Any, Self
 import asyncssh
 
 from breakglass.app import background, duties
-from breakglass.app.api_server import ApiServer
+from breakglass.app.api_server import ApiServer, Tls
 from breakglass.app.fellows import Fellows
 from breakglass.app.recordings import Playback, recover
+from breakglass.app.site import make as make_site
 from breakglass.app.vault_process import VaultProcess, VaultSigner
 from breakglass.app.verifying import last_verification, verify_log
 from breakglass.audit.log import Log
@@ -153,9 +154,14 @@ class Node:
         self.door = Door(self.sessions)
         await self.door.start(settings.ssh_host, settings.ssh_port, _host_key(home.ssh_host_key))
         self._undo.push_async_callback(self.door.stop)
-        self.api = ApiServer(services)
+        site = make_site(services)
+        self.api = ApiServer(site)
         await self.api.start(settings.api_host, settings.api_port)
         self._undo.push_async_callback(self.api.stop)
+        if settings.tls_certificate:
+            tls = ApiServer(site, Tls(settings.tls_certificate, settings.tls_key))
+            await tls.start(settings.tls_host, settings.tls_port)
+            self._undo.push_async_callback(tls.stop)
         self._say_where()
 
     def _open_log(self) -> None:

@@ -32,6 +32,9 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+"""Over TLS: for a year, browsers come to this name by TLS alone (RFC 6797)."""
+
 
 class Headers:
     """The strict ones on each answer, unless it sets its own."""
@@ -43,7 +46,8 @@ class Headers:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 there = {name.lower() for name, _ in message.get("headers", [])}
-                more = [one for one in self._headers if one[0] not in there]
+                wanted = (*self._headers, HSTS) if scope.get("scheme") == "https" else self._headers
+                more = [one for one in wanted if one[0] not in there]
                 message = {**message, "headers": [*message.get("headers", []), *more]}
             await send(message)
 
