@@ -31,6 +31,7 @@ LOCKED := $(PIP) --require-hashes --only-binary=:all:
 RUNTIME := .venv/.stamp-runtime
 DEV := .venv/.stamp-dev
 FRONTEND := .venv/.stamp-frontend
+JUDGES := .venv/.stamp-judges
 
 setup: $(DEV) $(FRONTEND)  ## make .venv with everything locked, Breakglass itself in it (editable), and the pages' scripts
 
@@ -47,11 +48,11 @@ check: $(DEV) $(FRONTEND)  ## lint, format, types, import rules, fast tests: und
 	.venv/bin/lint-imports
 	$(PYTEST) -m "not server and not slow and not nightly" $(ARGS)
 
-test: $(DEV) $(FRONTEND)  ## every test but the nightly ones, on real servers
+test: $(DEV) $(FRONTEND) $(JUDGES)  ## every test but the nightly ones, on real servers
 	@tools/packages $(TEST_PACKAGES)
 	$(PYTEST) -m "not nightly" $(ARGS)
 
-test-nightly: $(DEV) $(FRONTEND)  ## the tests that run for long
+test-nightly: $(DEV) $(FRONTEND) $(JUDGES)  ## the tests that run for long
 	@tools/packages $(TEST_PACKAGES)
 	HYPOTHESIS_PROFILE=nightly $(PYTEST) -m nightly $(ARGS)
 
@@ -82,6 +83,14 @@ $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml tools/venv
 
 $(DEV): $(RUNTIME) requirements-dev.lock
 	$(LOCKED) -r requirements-dev.lock
+	@touch $@
+
+# Other people's verifiers of our log. They ask for a newer Python than ours, but are pure: unpacked, never installed.
+$(JUDGES): $(RUNTIME) requirements-judges.lock
+	@rm -rf .venv/judges && mkdir -p .venv/judges
+	@.venv/bin/python -m pip --disable-pip-version-check --quiet download --require-hashes --no-deps --only-binary=:all: \
+	    --python-version 3.12 --dest .venv/judges -r requirements-judges.lock
+	@for wheel in .venv/judges/*.whl; do .venv/bin/python -m zipfile -e $$wheel .venv/judges; done
 	@touch $@
 
 $(FRONTEND): $(RUNTIME) tools/frontend $(wildcard frontend/*.json frontend/*.mjs frontend/.npmrc frontend/src/*) $(wildcard frontend/src/*/*)

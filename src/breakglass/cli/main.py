@@ -27,6 +27,7 @@ from breakglass.cli import (
     rotate,
     sessions,
     start,
+    witness,
 )
 from breakglass.cli.exits import Exit, exit_of
 from breakglass.cli.options import Options, hoisted
@@ -54,6 +55,7 @@ app.add_typer(estate.app, name="estate")
 app.add_typer(audit.app, name="audit")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(clock.app, name="clock")
+app.add_typer(witness.app, name="witness")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,92 @@
+"""The log's side of C2SP tlog-witness: offer a checkpoint to a witness, and take its cosignature.
+
+add-checkpoint, from what it saw last ─▶ 200 its line
+                                      ─▶ 409 it stands elsewhere: once more, from there
+                                      ─▶ 422 it saw another log: Tampered
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import httpx
+
+from breakglass.codec import note
+from breakglass.codec.cosignature import AddCheckpoint, Cosigned, WitnessKey, cosigned, parse_lines
+from breakglass.errors import BadSignature, Malformed, Tampered, Unavailable
+from breakglass.trust.tree import consistency_path
+
+ANSWER_MAX: Final = 64 * 1024
+_SIZE = re.compile(rb"(0|[1-9][0-9]{0,17})\n?")
+
+Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]
+"""The consistency proof between two sizes (breakglass.trust.tree.consistency_proof)."""
+
+
+async def ask(
+    http: httpx.AsyncClient,
+    url: str,
+    witness: WitnessKey,
+    checkpoint: bytes,
+    prove: Prove,
+    *,
+    known: int,
+    timeout: float,
+) -> Cosigned:
+    """This witness's cosignature of this checkpoint. `known` is the size that it cosigned last, as far as we know.
+
+    Raises `Unavailable` when it does not answer, or answers what is no cosignature of its own, and `Tampered` when it
+    has seen another log or a longer one.
+    """
+    size = note.parse_checkpoint(note.parse(checkpoint).text).size
+    answer = await _post(http, url, witness, await _body(known, size, checkpoint, prove), timeout)
+    if answer.status_code == 409:
+        stands = _SIZE.fullmatch(answer.content)
+        if not stands:
+            raise _unavailable(witness, "does not say which size it saw")
+        if int(stands[1]) > size:
+            raise _tampered(witness, f"has seen {int(stands[1])} entries of this log, and it has {size} now")
+        answer = await _post(http, url, witness, await _body(int(stands[1]), size, checkpoint, prove), timeout)
+    if answer.status_code in {409, 422}:
+        raise _tampered(witness, "has seen another log than this one")
+    if answer.status_code != 200:
+        raise _unavailable(witness, f"answered {answer.status_code}")
+    try:
+        found = cosigned(parse_lines(answer.content, checkpoint), [witness])
+    except (Malformed, BadSignature):
+        found = ()
+    if not found:
+        raise _unavailable(witness, "sent no cosignature that holds under the key in the roster")
+    return found[0]
+
+
+async def _body(old: int, size: int, checkpoint: bytes, prove: Prove) -> bytes:
+    proof = tuple(await prove(old, size)) if consistency_path(old, size) else ()
+    return AddCheckpoint(old=old, proof=proof, checkpoint=checkpoint).encode()
+
+
+async def _post(http: httpx.AsyncClient, url: str, witness: WitnessKey, body: bytes, timeout: float) -> httpx.Response:
+    try:
+        answer = await http.post(f"{url.rstrip('/')}/add-checkpoint", content=body, timeout=timeout)
+    except httpx.HTTPError as error:
+        raise _unavailable(witness, f"does not answer ({type(error).__name__})") from None
+    if len(answer.content) > ANSWER_MAX:
+        raise _unavailable(witness, "answers too much")
+    return answer
+
+
+def _unavailable(witness: WitnessKey, what: str) -> Unavailable:
+    return Unavailable(
+        f"The witness {witness.name} {what}.",
+        what_to_do="Is it running, and does it know this log's key? Then try again.",
+        about=witness.name,
+    )
+
+
+def _tampered(witness: WitnessKey, what: str) -> Tampered:
+    return Tampered(
+        f"The witness {witness.name} {what}.",
+        what_to_do="Stop. The log was cut, forked or restored. Keep it as it is; never reset a witness; call the "
+        "custodians and the auditors.",
+        about=witness.name,
+    )
