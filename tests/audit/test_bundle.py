@@ -18,6 +18,7 @@ from breakglass.audit import gather
 from breakglass.audit.bundle_verify import verify
 from breakglass.audit.export import export_tiles
 from breakglass.audit.pinned import vkey
+from breakglass.cli.main import main
 from breakglass.codec import canonical
 from breakglass.codec.frames import Kind
 from breakglass.codec.recording import Header, Sealer
@@ -178,6 +179,19 @@ def test_while_the_grant_is_open_nothing_leaves(tmp_path: Path) -> None:
     with pytest.raises(WrongState, match="still open"):
         exported(world, id)
     world.stop()
+
+
+VECTOR = json.loads((Path(__file__).resolve().parents[2] / "docs/formats/vectors/bundle.json").read_text())
+
+
+def test_the_vectors_bundle_holds() -> None:
+    assert judged(VECTOR["bundle"].encode(), VECTOR["roster_hash"]) == ("", "")
+
+
+@pytest.mark.parametrize("bad", VECTOR["bad"], ids=[one["name"] for one in VECTOR["bad"]])
+def test_the_vectors_bad_ones_do_not(bad: Doc) -> None:
+    assert bad["replace"] in VECTOR["bundle"]
+    refused(VECTOR["bundle"].replace(bad["replace"], bad["with"], 1).encode(), VECTOR["roster_hash"])
 
 
 # -- attacks ----------------------------------------------------------------------------------------------------------
@@ -382,6 +396,24 @@ def test_a_recordings_file_dropped_swapped_edited_cut(told: Told, tmp_path: Path
     tape.write_bytes(whole)
     assert judged(told.data, told.pin, tape) == ("", "")
     refused(told.data, told.pin, tmp_path / "none")
+
+
+def test_a_recording_is_played_with_its_key(told: Told, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key, cast = tmp_path / "key", tmp_path / "out.cast"
+    key.write_text(KEY.hex() + "\n")
+    words = ["evidence", "play", str(told.tape), "--key-file", str(key), "-o", str(cast)]
+    assert main(words) == 0
+    head, *events = cast.read_text().splitlines()
+    assert json.loads(head)["version"] == 3
+    shown = [text for _, kind, text in map(json.loads, events) if kind == "o"]
+    assert "".join(shown) == "hello 0hello 1hello 2hello 3hello 4"
+    key.write_text((b"x" * 32).hex())
+    words[-1] = str(tmp_path / "other.cast")
+    assert main(words) == 7
+    assert "was not sealed by this recording's key" in capsys.readouterr().err
+    key.write_text("none")
+    assert main(words) == 2
+    assert not (tmp_path / "other.cast").exists()
 
 
 # -- the standalone verifier, as an auditor runs it -------------------------------------------------------------------

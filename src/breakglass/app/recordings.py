@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from breakglass.audit import evidence
-from breakglass.codec.asciicast import asciicast
-from breakglass.codec.frames import Frame, Kind
+from breakglass.codec.playing import terminal
 from breakglass.codec.recording import Head, Header
-from breakglass.codec.recording_reader import Cut, check_chain, read, read_header, scan
+from breakglass.codec.recording_reader import check_chain, read_header, scan
 from breakglass.errors import NotFound, Tampered
 from breakglass.flow import keep, review
 from breakglass.flow.estate import Estate
@@ -122,27 +121,7 @@ def _cast(path: Path, key: bytes, recording: Recording) -> bytes:
         if not whole:  # what a crash or a full disk tore off behind it was never named to anybody
             data = data[: recording.size]
         check_chain(data, [last])
-        started = read_header(data).created_at_ms
-        channel = _shown(_whole(data, key))
-        lines = asciicast(_whole(data, key), started_at_ms=started, channel=channel, title=recording.session)
-        return "".join(lines).encode()
-
-
-def _whole(data: memoryview, key: bytes) -> Iterator[Frame]:
-    """The frames; a recording that a crash cut is shown as far as it goes."""
-    with contextlib.suppress(Cut):
-        yield from read(data, key)
-
-
-def _shown(frames: Iterator[Frame]) -> int | None:
-    """The first terminal; where there was none, the first channel that said something."""
-    spoke = None
-    for frame in frames:
-        if frame.kind is Kind.RESIZE:
-            return frame.channel
-        if spoke is None and frame.kind in (Kind.OUTPUT, Kind.STDERR):
-            spoke = frame.channel
-    return spoke
+        return terminal(data, key)
 
 
 @contextlib.contextmanager

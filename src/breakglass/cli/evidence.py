@@ -8,7 +8,7 @@ import typer
 
 from breakglass.cli.groups import of
 
-app = typer.Typer(help="Evidence of a request: export, verify, verifier.", rich_markup_mode=None)
+app = typer.Typer(help="Evidence of a request: export, verify, play, verifier.", rich_markup_mode=None)
 
 
 @app.command()
@@ -57,6 +57,36 @@ def verify(
     out(of(ctx), verdict.as_json(), verdict.in_words)
     if not verdict.ok:
         raise typer.Exit(Exit.TAMPERED)
+
+
+@app.command()
+def play(
+    ctx: typer.Context,
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="The recording's file.")],
+    key_file: Annotated[Path, typer.Option(metavar="FILE", help="Its key: 64 hexadecimal digits.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new file: asciicast v3.")],
+) -> None:
+    """Open a recording with its own key, where no vault is any more (`asciinema play FILE`)."""
+    import mmap
+
+    from breakglass.cli.files import read_text, write_new
+    from breakglass.cli.printing import out
+    from breakglass.codec.playing import terminal
+    from breakglass.errors import Malformed
+
+    try:
+        key = bytes.fromhex(read_text(key_file).strip())
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise Malformed(f"{key_file} holds no key.", what_to_do="A recording's key is 64 hexadecimal digits.")
+    try:
+        with recording.open("rb") as file:
+            cast = terminal(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), key)
+    except (OSError, ValueError) as error:
+        raise Malformed(f"{recording} can't be read: {error}.", what_to_do="Check the file.") from None
+    write_new(output, cast)
+    out(of(ctx), {"file": str(output), "bytes": len(cast)}, lambda: [f"{output}: {len(cast)} bytes"])
 
 
 @app.command()
