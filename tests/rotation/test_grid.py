@@ -140,11 +140,12 @@ async def test_the_whole_grid(point: str, trouble: str, server: str, make: Any, 
 
 async def killed(point: str, trouble: str, reach: dict[str, Any], secret: Secret, folder: Path) -> None:
     reached = folder / "reached"
+    reached.mkdir()
     config = {**reach, "trouble": trouble, "database": str(folder / "grid.db"), "marker": str(folder / "trouble")}
     deposit(config, secret)
     code, said = await engine(config, folder, BREAKGLASS_FAULT=point, BREAKGLASS_FAULT_ONCE=str(reached))
     assert code == -signal.SIGKILL, said
-    assert reached.exists(), f"{point} was never reached"
+    assert (reached / point).exists(), f"{point} was never reached"
     assert await some_stored_works(config), "the credential is lost"
     code, said = await engine({**config, "ahead": 90}, folder)  # the dead one's lease is over
     assert code == 0, said
