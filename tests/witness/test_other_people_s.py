@@ -15,14 +15,10 @@ from breakglass.audit import witnessing
 from breakglass.codec import note
 from breakglass.codec.cosignature import Cosigned, WitnessKey, cosign, parse_witness_key
 from breakglass.errors import Tampered, Unavailable
-from breakglass.trust.tree import consistency_proof, leaf_hash, subtree_root
+from tests.witness.logs import FORK, LEAVES, LOG, NOW, ORIGIN, checkpoint, proof
 
 pytestmark = pytest.mark.server
 JUDGES = Path(sys.prefix) / "judges"
-ORIGIN, TIME = "log.example.org", 1_800_000_000
-LOG = Ed25519PrivateKey.from_private_bytes(sha256(b"log").digest())
-LEAVES = [leaf_hash(b"%d" % n) for n in range(40)]
-FORK = [*LEAVES[:5], leaf_hash(b"another"), *LEAVES[6:]]
 VERIFY = """
 import sys
 from aics_tlog import note, checkpoint, cosign
@@ -70,18 +66,13 @@ def their_witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[st
             process.terminate()
 
 
-def checkpoint(leaves: Sequence[bytes], key: Ed25519PrivateKey = LOG) -> bytes:
-    root = subtree_root(leaves)
-    return note.sign(note.Checkpoint(origin=ORIGIN, size=len(leaves), root=root).body(), ORIGIN, key)
-
-
 def ask(at: tuple[str, WitnessKey], leaves: Sequence[bytes], size: int, key: Ed25519PrivateKey = LOG) -> Cosigned:
     async def prove(old: int, new: int) -> Sequence[bytes]:
-        return consistency_proof(old, new, lambda a, b: subtree_root(leaves[a:b]))
+        return proof(leaves, old, new)
 
     async def run() -> Cosigned:
         async with httpx.AsyncClient(trust_env=False) as http:
-            signed = checkpoint(leaves[:size], key)
+            signed = checkpoint(leaves[:size], key=key)
             return await witnessing.ask(http, at[0], at[1], signed, prove, known=0, timeout=10)
 
     return asyncio.run(run())
@@ -106,8 +97,8 @@ def test_their_verifier_takes_our_cosignatures_and_refuses_changed_ones() -> Non
     key = Ed25519PrivateKey.from_private_bytes(sha256(b"witness").digest())
     ours = WitnessKey(name="witness.example.org/ours", public=key.public_key().public_bytes_raw())
     plain = checkpoint(LEAVES)
-    good = plain + cosign(note.parse(plain).text, ours.name, key, TIME).line().encode()
-    bad = plain + cosign(note.parse(checkpoint(FORK)).text, ours.name, key, TIME).line().encode()
+    good = plain + cosign(note.parse(plain).text, ours.name, key, NOW).line().encode()
+    bad = plain + cosign(note.parse(checkpoint(FORK)).text, ours.name, key, NOW).line().encode()
     keys = note.vkey(ORIGIN, LOG.public_key()), ours.text()
     assert judge(VERIFY, *keys, stdin=good) == "verified 40"
     assert judge(VERIFY, *keys, stdin=bad) == "refused 40"

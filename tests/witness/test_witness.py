@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -13,30 +12,12 @@ from breakglass.audit import witnessing
 from breakglass.codec import note
 from breakglass.codec.cosignature import AddCheckpoint, Cosigned, WitnessKey
 from breakglass.errors import Malformed, NotFound, Tampered, Unavailable, WrongState
-from breakglass.trust.tree import EMPTY_ROOT, consistency_proof, leaf_hash, subtree_root
 from breakglass.witness.judging import SIZE_TYPE, Witness
 from breakglass.witness.keeping import Folder
 from breakglass.witness.serving import BODY_MAX, Application
+from tests.witness.logs import FORK, LEAVES, LOG, NOW, ORIGIN, VKEY, checkpoint, proof, request
 
-ORIGIN, NAME, NOW = "log.example.org", "witness.example.org/w1", 1_800_000_000
-LOG = Ed25519PrivateKey.from_private_bytes(sha256(b"log").digest())
-VKEY = note.vkey(ORIGIN, LOG.public_key())
-LEAVES = [leaf_hash(b"%d" % n) for n in range(40)]
-FORK = [*LEAVES[:5], leaf_hash(b"another"), *LEAVES[6:]]
-
-
-def checkpoint(leaves: Sequence[bytes], *, key: Ed25519PrivateKey = LOG, origin: str = ORIGIN) -> bytes:
-    root = subtree_root(leaves) if leaves else EMPTY_ROOT
-    return note.sign(note.Checkpoint(origin=origin, size=len(leaves), root=root).body(), origin, key)
-
-
-def proof(leaves: Sequence[bytes], old: int, new: int) -> tuple[bytes, ...]:
-    return tuple(consistency_proof(old, new, lambda a, b: subtree_root(leaves[a:b])))
-
-
-def request(leaves: Sequence[bytes], old: int, new: int, **signed: object) -> bytes:
-    body = checkpoint(leaves[:new], **signed)  # type: ignore[arg-type]
-    return AddCheckpoint(old=old, proof=proof(leaves, old, new), checkpoint=body).encode()
+NAME = "witness.example.org/w1"
 
 
 @pytest.fixture
