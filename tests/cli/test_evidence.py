@@ -1,0 +1,48 @@
+"""Evidence at the command line: exported, verified, proven; and the verifier, printed and run by itself."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from breakglass.codec import tlog_proof
+from tests.cli.conftest import Shell
+from tests.kit import Town
+
+
+async def test_evidence_is_exported_and_verified(town: Town, run: Shell, tmp_path: Path) -> None:
+    request, grant = await town.granted()
+    file = tmp_path / "evidence.json"
+    await run("ivy", "evidence", "export", request, "-o", str(file), expect=1)  # the grant is open
+    session = await town.session()
+    await town.close(grant)
+    await town.end_session(session)
+    await run("alice", "evidence", "export", request, "-o", str(file), expect=4)
+    await run("ivy", "evidence", "export", request, "-o", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    await run("ivy", "evidence", "export", request, "-o", str(file), expect=2)  # never over another file
+    pin = town.settings.roster_pin
+    held = await run.bare("evidence", "verify", str(file), "--roster-hash", pin)
+    assert held.out.splitlines()[-1] == "verified"
+    bad = await run.bare("evidence", "verify", str(file), "--roster-hash", "0" * 64, "--json", expect=7)
+    assert bad.json["bad"] == "entry 0"
+    await run.bare("evidence", "verify", str(file), "--roster-hash", "none", expect=2)
+
+    (tmp_path / "verify_bundle.py").write_text((await run.bare("evidence", "verifier")).out)
+    command = [sys.executable, "-I", str(tmp_path / "verify_bundle.py"), str(file), "--roster-hash", pin]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: ASYNC221
+    assert ran.stdout.splitlines()[-1] == "verified", ran
+
+
+async def test_one_entry_is_proven_and_the_log_is_filtered(town: Town, run: Shell, tmp_path: Path) -> None:
+    await town.granted()
+    printed = await run("ivy", "audit", "prove", "0")
+    proof = tlog_proof.read(printed.out.encode())
+    assert proof.index == 0
+    assert (await run("ivy", "audit", "prove", "0", "--json")).json["entry"]["index"] == 0
+    await run("ivy", "audit", "prove", "0", "-o", str(tmp_path / "0.tlog-proof"))
+    assert tlog_proof.read((tmp_path / "0.tlog-proof").read_bytes()) == proof
+    tail = await run("ivy", "audit", "tail", "-n", "500", "--by", "usr_bo", "--json")
+    assert {one["by"] for one in tail.json} == {"usr_bo"}
+    none = await run("ivy", "audit", "tail", "--until", "2020-01-01T00:00:00Z", "--json")
+    assert none.json == []
