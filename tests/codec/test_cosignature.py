@@ -1,6 +1,9 @@
 """Cosignatures against the published example, and requests to witnesses; nothing else passes."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -130,3 +133,25 @@ def test_requests_are_read_as_written(old: int, proof: tuple[bytes, ...]) -> Non
 def test_requests_of_another_shape_are_refused(bad: bytes) -> None:
     with pytest.raises(Malformed):
         parse_add_checkpoint(bad + CHECKPOINT if bad.endswith(b"\n\n") else bad)
+
+
+# -- our vectors, for whoever writes another verifier -----------------------------------------------------------------
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs/formats/vectors/cosignatures.json").read_text())
+
+
+def test_the_vectors_hold() -> None:
+    checkpoint, private = VECTORS["checkpoint"].encode(), bytes.fromhex(VECTORS["witness"]["private"])
+    text = note.verify(checkpoint, [VECTORS["log"]]).text
+    key = Ed25519PrivateKey.from_private_bytes(private)
+    assert cosign(text, VECTORS["witness"]["name"], key, VECTORS["time"]).line() == VECTORS["cosignature"]
+    witness = parse_witness_key(VECTORS["witness"]["vkey"])
+    [found] = cosigned(parse_lines(VECTORS["cosignature"].encode(), checkpoint), [witness])
+    assert found.time == VECTORS["time"]
+    assert AddCheckpoint(old=0, proof=(), checkpoint=checkpoint).encode().decode() == VECTORS["request"]
+
+
+@pytest.mark.parametrize("name", VECTORS["refused"])
+def test_the_refused_vectors_are_refused(name: str) -> None:
+    witness = parse_witness_key(VECTORS["witness"]["vkey"])
+    with pytest.raises(BadSignature):
+        cosigned(parse_lines(VECTORS["refused"][name].encode(), VECTORS["checkpoint"].encode()), [witness])
