@@ -63,6 +63,9 @@ def test_the_whole_story_holds(told: tuple[Path, str]) -> None:
     assert report.window.uncovered == report.window.entries - report.window.seen_by_people
     assert json.loads(json.dumps(report.as_json()))["ok"] is True
     assert report.in_words()[-1] == "All of it holds."
+    levels = report.as_json()["levels"]
+    assert levels.pop("anchor") == levels.pop("recording") == "not checked"
+    assert set(levels.values()) == {"holds"}
 
 
 def test_a_log_is_verified_while_it_grows(tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ class Report:
     """Rows of tables that were compared with the log."""
     recordings: int
     seconds: float
+    skipped: Sequence[str]
+    """Levels for which the caller gave nothing to check."""
     window: Window
     findings: Sequence[Finding]
 
@@ -87,9 +89,16 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         window = {**asdict(self.window), "unsigned": self.window.unsigned, "uncovered": self.window.uncovered}
-        bad = {one.level for one in self.findings}
-        levels = {level: level not in bad for level in LEVELS}
+        levels = {level: self._level(level) for level in LEVELS}
         return {**asdict(self), "ok": self.ok, "levels": levels, "seconds": round(self.seconds, 3), "window": window}
+
+    def _level(self, level: str) -> str:
+        """`bad`, `not checked`, or `holds`; beside a finding elsewhere `no finding`: not all may have been seen."""
+        if any(one.level == level for one in self.findings):
+            return "bad"
+        if level in self.skipped:
+            return "not checked"
+        return "no finding" if self.findings else "holds"
 
     def in_words(self) -> list[str]:
         """Lines for a terminal."""
@@ -99,8 +108,7 @@ class Report:
             f"roster version {self.roster}, {self.grants} grants, {self.rows} rows, {self.recordings} recordings "
             f"in {self.seconds:.1f} s"
         )
-        bad = {one.level for one in self.findings}
-        told = [f"{'BAD ' if level in bad else 'holds'}  {words}" for level, words in LEVELS.items()]
+        told = [f"{self._level(level):<11}  {words}" for level, words in LEVELS.items()]
         told += [counts, f"Root over all entries: {self.root or 'could not be computed'}"]
         if window.unsigned:
             told.append(f"The last {window.unsigned} entries have no checkpoint: a database writer can change them.")

@@ -68,7 +68,8 @@ def verify(
                 run.findings.add("database", "the file", f"It can't be read: {error.orig}")
         if recordings is not None:
             run.tapes = tapes.check(recordings, run.followed, run.findings)
-        return run.report(monotonic() - began)
+        skipped = [level for level, given in (("anchor", outside), ("recording", recordings)) if not given]
+        return run.report(monotonic() - began, skipped)
 
 
 class _Run:
@@ -231,7 +232,7 @@ class _Run:
         if self.said.chain is not None:
             self.compared += rows.compare_roster(self.db, self.said.chain, self.versions, self.findings)
 
-    def report(self, seconds: float) -> Report:
+    def report(self, seconds: float, skipped: Sequence[str]) -> Report:
         chain, checkpoints = self.said.chain, self.checkpoints
         return Report(
             deployment=chain.head.deployment if chain else "",
@@ -244,6 +245,7 @@ class _Run:
             rows=self.compared,
             recordings=self.tapes,
             seconds=seconds,
+            skipped=skipped,
             window=Window(
                 entries=self.entries,
                 signed=checkpoints.size,
