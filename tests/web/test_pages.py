@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from breakglass.http.asking import COOKIE
-from breakglass.http.declare import Declared
+from breakglass.http.declare import Declared, DeclaredSocket
 from breakglass.http.house import House
 from breakglass.web.app import GROUPS, make
 from tests.kit import ACCOUNT, Town
@@ -37,6 +37,13 @@ MAY: dict[str, frozenset[str]] = {
     "GET /": ALL,
     "GET /request": frozenset({"requester"}),
     "POST /requests": frozenset({"requester"}),
+    "GET /grants/{id}/terminal": frozenset({"requester"}),
+    "POST /grants/{id}/ticket": frozenset({"requester"}),
+    "GET /sessions": ALL,
+    "POST /sessions/{id}/kill": ALL - {"requester"},
+    "GET /sessions/{id}/replay": frozenset({"auditor"}),
+    "POST /sessions/{id}/replay": frozenset({"auditor"}),
+    "GET /sessions/{id}/cast": frozenset({"auditor"}),
     "GET /requests": ALL,
     "GET /requests/{id}": ALL,
     "POST /requests/{id}/evidence": AUDITING,
@@ -90,6 +97,8 @@ GUARDS = ("You are not signed in.", "Your roles do not allow this.")
 def routes(app: FastAPI) -> dict[str, Declared]:
     found = {}
     for route in app.router.routes:
+        if isinstance(route, DeclaredSocket):
+            continue
         assert isinstance(route, Declared)
         assert route.methods is not None
         [method] = route.methods
@@ -101,6 +110,11 @@ def filled(path: str) -> str:
     for group, id in IDS.items():
         path = re.sub(rf"(/{group}/)\{{id\}}", rf"\g<1>{id}", path)
     return path.replace("{index}", "0").replace("{name}", "base.css")
+
+
+def test_every_socket_says_who_may_use_it(app: FastAPI) -> None:
+    found = {one.path: one.may for one in app.router.routes if isinstance(one, DeclaredSocket)}
+    assert found == {"/grants/{id}/socket": frozenset({"requester"})}
 
 
 def test_every_page_stands_in_the_table(app: FastAPI) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import uvicorn
 
 from breakglass.errors import Malformed, Unavailable
+from breakglass.gateway.browser import MESSAGE_MAX
 from breakglass.http.shield import App
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class ApiServer:
             timeout_keep_alive=5,
             timeout_graceful_shutdown=2,
             h11_max_incomplete_event_size=32 * 1024,
+            ws_max_size=MESSAGE_MAX,
+            ws_per_message_deflate=False,  # what is typed and what is shown would tell of each other by their lengths
+            ws_ping_interval=20.0,
+            ws_ping_timeout=20.0,
         )
         try:
             config.load()

@@ -32,9 +32,13 @@ from breakglass.flow import estate as estates
 from breakglass.flow import keep, rotate
 from breakglass.flow.consequences import CONSEQUENCES
 from breakglass.gateway import control
+from breakglass.gateway.browser import Socket, Terminals
+from breakglass.gateway.desk import Caller
 from breakglass.gateway.dial import Direct
 from breakglass.gateway.door import Door
 from breakglass.gateway.gate import Gate
+from breakglass.gateway.limits import Limits
+from breakglass.gateway.login import Login
 from breakglass.gateway.recorder import Recorders
 from breakglass.gateway.sessions import Sessions
 from breakglass.http.services import Services
@@ -125,11 +129,13 @@ class Node:
             last_verification=lambda: last_verification(home),
             alarm=lambda: self.log.tampered.message if self.log.tampered else "",
             ssh_at=self.ssh_at,
+            terminal=self._terminal,
         )
         gate = Gate(self.store, self.estate, services)
         self.sessions = Sessions(
             self.store, self.estate, self.releases, self.dial, self.recorders, gate, node=settings.node
         )
+        self.terminals = Terminals(self.sessions, Limits(), self.store.now)
         engine = Engine(self.store, self.estate, self.releases, self.vault.client, plugins.rotators, self.dial)
         notices = vigilance.handlers(
             self.store, self.estate, plugins.notifiers, settings.alerts, home.path / "alerts.jsonl"
@@ -162,6 +168,7 @@ class Node:
             tls = ApiServer(site, Tls(settings.tls_certificate, settings.tls_key))
             await tls.start(settings.tls_host, settings.tls_port)
             self._undo.push_async_callback(tls.stop)
+        self._undo.callback(self.terminals.stop)
         self._say_where()
 
     def _open_log(self) -> None:
@@ -218,6 +225,9 @@ class Node:
     def ssh_at(self) -> tuple[str, int]:
         """Where people's `ssh` goes to."""
         return self.settings.ssh_host, self.door.port if self.door else self.settings.ssh_port
+
+    async def _terminal(self, caller: Caller, login: Login, size: tuple[int, int], socket: Socket) -> None:
+        await self.terminals.run(caller, login, size, socket)
 
     def _say_where(self) -> None:
         """`run/node.json`: where the doors are, for commands on this machine."""

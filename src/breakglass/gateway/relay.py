@@ -18,6 +18,7 @@ import asyncssh
 from breakglass.codec.frames import Kind
 from breakglass.gateway.desk import Ask, Opened
 from breakglass.gateway.limits import Limits
+from breakglass.gateway.near import NearChannel
 from breakglass.gateway.tape import Tape
 from breakglass.gateway.valve import Hold, Valve
 from breakglass.gateway.words import Exit, plain, said
@@ -39,7 +40,7 @@ class Relay:
         self.inward, self.outward = Valve(), Valve()
         self.inward.shut(Hold.OPENING)
         self._limits, self._begin, self._over = limits, begin, over
-        self._near: asyncssh.SSHServerChannel[bytes] | None = None
+        self._near: NearChannel | None = None
         self._far: asyncssh.SSHClientChannel[bytes] | None = None
         self._tape: Tape | None = None
         self._notes: list[str] = []
@@ -88,7 +89,7 @@ class Relay:
         else:
             self._joined(channel)
 
-    def _announce(self, tape: Tape, near: "asyncssh.SSHServerChannel[bytes]") -> bool:
+    def _announce(self, tape: Tape, near: NearChannel) -> bool:
         """The frames that stand before anything happens. False: it could not be recorded, so nothing happens."""
         opened = tape.event(Kind.OPEN, self.ask.kind.value)
         for note in self._notes:
@@ -102,7 +103,7 @@ class Relay:
             return opened and tape.event(Kind.SUBSYSTEM, "sftp")
         return opened
 
-    def _environment(self, near: "asyncssh.SSHServerChannel[bytes]") -> dict[bytes | str, bytes | str]:
+    def _environment(self, near: NearChannel) -> dict[bytes | str, bytes | str]:
         """The language, and nothing else of what the person's machine sends along."""
         passed: dict[bytes | str, bytes | str] = {}
         refused: list[str] = []
@@ -234,7 +235,7 @@ class Relay:
 
     # ── what the person asks for ─────────────────────────────────────────────────────────────────────────────────────
 
-    def connected(self, near: "asyncssh.SSHServerChannel[bytes]") -> None:
+    def connected(self, near: NearChannel) -> None:
         self._near = near
         self.inward.attach(near)
 
@@ -257,7 +258,7 @@ class Near(asyncssh.SSHServerSession[bytes]):
     def data_received(self, data: bytes, datatype: int | None) -> None:
         self._relay.from_person(data)
 
-    def connection_made(self, chan: "asyncssh.SSHServerChannel[bytes]") -> None:
+    def connection_made(self, chan: NearChannel) -> None:
         self._relay.connected(chan)
 
     def pty_requested(self, term_type: str, term_size: Any, term_modes: Any) -> bool:

@@ -10,15 +10,13 @@ What is not read fills the SSH window and then stops the sender: memory stays bo
 import functools
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any
 
-from asyncssh.channel import SSHChannel
-from asyncssh.connection import SSHConnection
+from breakglass.gateway.near import Readable
 
 FullOrNot = Callable[[bool], None]
 
 
-def watch_buffer(connection: SSHConnection, full: FullOrNot) -> None:
+def watch_buffer(connection: object, full: FullOrNot) -> None:
     """Tell `full` when the connection's TCP buffer is over its high-water mark, and when it has emptied.
 
     A channel's window bounds what a peer that stopped reading makes us keep, but the peer chooses that window, up to
@@ -42,10 +40,10 @@ class Valve:
     __slots__ = ("_channel", "_holds")
 
     def __init__(self) -> None:
-        self._channel: SSHChannel[Any] | None = None
+        self._channel: Readable | None = None
         self._holds: set[Hold] = set()
 
-    def attach(self, channel: "SSHChannel[Any]") -> None:
+    def attach(self, channel: Readable) -> None:
         """The channel that is read from. Holds from before count."""
         self._channel = channel
         if self._holds:

@@ -21,6 +21,7 @@ from breakglass.errors import BreakglassError
 from breakglass.gateway.desk import Ask, Caller, Desk, Opened
 from breakglass.gateway.limits import Limits
 from breakglass.gateway.login import Login
+from breakglass.gateway.near import NearConnection
 from breakglass.gateway.relay import Near, Relay
 from breakglass.gateway.valve import Hold, watch_buffer
 from breakglass.gateway.words import Exit, exit_of, refusal
@@ -45,7 +46,7 @@ class Visit:
         desk: Desk,
         caller: Caller,
         login: Login,
-        person: asyncssh.SSHServerConnection,
+        person: NearConnection,
         *,
         limits: Limits,
         now: Callable[[], datetime],

@@ -15,8 +15,10 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 
-from breakglass.errors import Forbidden, NotSignedIn
+from breakglass.errors import BreakglassError, Forbidden, NotSignedIn
 from breakglass.identity.access import MAY
 from breakglass.model.people import Actor, Role
 
@@ -79,6 +81,23 @@ class Declared(APIRoute):
         return guarded
 
 
+class DeclaredSocket(WebSocketRoute):
+    """A WebSocket that knows who may use it: nobody else is let in (HTTP 403 instead of 101)."""
+
+    def __init__(self, path: str, endpoint: Callable[[WebSocket], Awaitable[None]], *, may: May, asks: Asks) -> None:
+        self.may, self.asks = may, asks
+
+        async def guarded(socket: WebSocket) -> None:
+            try:
+                await allowed(may, asks, socket)
+            except BreakglassError:
+                await socket.close()
+                return
+            await endpoint(socket)
+
+        super().__init__(path, guarded)
+
+
 class Registry:
     """The only way to make a route. Each front door has one of its own, with what its routes share."""
 
@@ -100,6 +119,13 @@ class Registry:
     def delete(self, path: str, *, may: May, **options: Any) -> Callable[[F], F]:
         return self.route("DELETE", path, may, options)
 
+    def socket(self, path: str, *, may: May) -> Callable[[F], F]:
+        def declare(endpoint: F) -> F:
+            self.app.router.routes.append(DeclaredSocket(self.prefix + path, endpoint, may=may, asks=self.asks))
+            return endpoint
+
+        return declare
+
     def route(self, method: str, path: str, may: May, options: Mapping[str, Any]) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             made = Declared(
@@ -114,5 +140,5 @@ class Registry:
 def must_be_declared(app: FastAPI) -> None:
     """Raises `AssertionError` naming a route that does not say who may use it."""
     for route in app.router.routes:
-        if not isinstance(route, Declared):
+        if not isinstance(route, Declared | DeclaredSocket):
             raise AssertionError(f"{getattr(route, 'path', route)!r} does not declare who may use it")

@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from breakglass.errors import Forbidden
 from breakglass.flow import sign_in
 from breakglass.http.attempts import Challenges, Failures
+from breakglass.http.replays import Replays
 from breakglass.http.services import Services
 from breakglass.http.tickets import Tickets
 from breakglass.model.people import Actor
@@ -27,7 +28,7 @@ class House:
         self.services = services
         monotonic = services.store.clock.monotonic
         self.challenges, self.failures = Challenges(monotonic), Failures(monotonic)
-        self.tickets = Tickets(monotonic)
+        self.tickets, self.replays = Tickets(monotonic), Replays(monotonic)
 
     @property
     def chain(self) -> Chain:

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from breakglass.config import Settings
 from breakglass.flow.estate import Estate
+from breakglass.gateway.browser import Socket
+from breakglass.gateway.desk import Caller
+from breakglass.gateway.login import Login
 from breakglass.model.ids import SessionId
 from breakglass.model.people import Actor
 from breakglass.model.secret import Secret
@@ -38,6 +41,8 @@ class Services:
     """Verify the log in a process of its own; the result as `audit verify --json` prints it."""
     last_verification: Callable[[], tuple[datetime, dict[str, object]] | None] = lambda: None
     """When this node verified its log last, and what it found; None for never."""
+    terminal: Callable[[Caller, Login, tuple[int, int], Socket], Awaitable[None]] | None = None
+    """Run one terminal of a browser, from its first message to its end; None: this node has no gateway."""
     alarm: Callable[[], str] = str
     """What the vault found wrong with the log, in words; empty while all is well."""
     ssh_at: Callable[[], tuple[str, int]] | None = None

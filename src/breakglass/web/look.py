@@ -47,6 +47,7 @@ class Look:
             "icons_here": Markup(HERE),  # noqa: S704 (ours)
             "file": files.address,
             "script": self._script,
+            "sheet": self._sheet,
             "stopped_kinds": STOPPED_KINDS,
             "because": BECAUSE,
             "csrf": "",
@@ -65,6 +66,12 @@ class Look:
         if not self._files.has(f"{name}.js"):
             return Markup("")
         return Markup('<script type="module" src="{}"></script>').format(self._files.address(f"{name}.js"))
+
+    def _sheet(self, name: str) -> Markup:
+        """The same for what a bundle brings to look at."""
+        if not self._files.has(f"{name}.css"):
+            return Markup("")
+        return Markup('<link rel="stylesheet" href="{}">').format(self._files.address(f"{name}.css"))
 
 
 def iso(at: datetime) -> str:
