@@ -130,10 +130,27 @@ def test_the_same_curve_point_as_ssh_key_and_as_passkey_are_two_keys() -> None:
         judged(Signed(text, sshsig.sign_ed25519(same, text.encode(), NAMESPACE)))
 
 
-def test_an_assertion_signs_nobody_in_where_an_ssh_signature_is_asked_for() -> None:
+def test_a_passkey_signs_its_person_in_and_nobody_else() -> None:
     text = sign_in.challenge(ROSTER.deployment, BEGAN)
+    signature = BO.sign(text).signature
+    for login in ("", "bo"):  # it says itself whose it is
+        found, actor = sign_in.verify(ROSTER, login, text, signature, BEGAN)
+        assert (found, actor.id, actor.key) == ("bo", "usr_bo", BO.fingerprint)
+    with pytest.raises(Forbidden, match="not known"):
+        sign_in.verify(ROSTER, "dora", text, signature, BEGAN)
+    with pytest.raises(Forbidden, match="not known"):
+        sign_in.verify(ROSTER, "bo", text, Passkey("stranger").sign(text).signature, BEGAN)
+    other = sign_in.challenge(ROSTER.deployment, BEGAN)
+    for signed in (BO.sign(other), BO.sign(text, origin="https://evil.example"), BO.sign(text, type="webauthn.create")):
+        with pytest.raises(BadSignature):
+            sign_in.verify(ROSTER, "", text, signed.signature, BEGAN)
+    with pytest.raises(BadSignature):
+        sign_in.verify(ROSTER, "", text, BO.sign(text, flags=UP).signature, BEGAN)
+    # A decision is no sign-in, and a sign-in no decision.
     with pytest.raises(Malformed):
-        sign_in.verify(ROSTER, "bo", text, BO.sign(text).signature, BEGAN)
+        sign_in.verify(ROSTER, "", TEXT, BO.sign(TEXT).signature, BEGAN)
+    with pytest.raises(Malformed):
+        judged(Signed(text, signature))
 
 
 @given(st.data())

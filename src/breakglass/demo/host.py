@@ -11,7 +11,7 @@ It is an ordinary target: the rotator `linux-password` speaks to it as to any Li
 
 import asyncio
 import shlex
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -139,18 +139,18 @@ class DemoHost:
 
     async def _serve(self, process: "asyncssh.SSHServerProcess[Any]") -> None:
         """One session channel, from its first byte to its exit status."""
-        status = await self._while_open(process, self._act(process))
+        status = await self._while_open(process, lambda: self._act(process))
         with suppress(OSError, asyncssh.Error):
             process.exit(status)
 
-    async def _while_open(self, process: "asyncssh.SSHServerProcess[Any]", act: "Awaitable[int]") -> int:
-        """Do `act`; when the channel or its connection goes away first, cancel it."""
+    async def _while_open(self, process: "asyncssh.SSHServerProcess[Any]", act: "Callable[[], Awaitable[int]]") -> int:
+        """Do `act`; when the channel or its connection goes away first, cancel it, also before it began."""
         visit = _visit(process)
         async with asyncio.TaskGroup() as group:
             work = group.create_task(_settled(act))
             visit.work.add(work)
             work.add_done_callback(visit.work.discard)
-            watch = group.create_task(_cancel_after(process.channel.wait_closed(), work))
+            watch = group.create_task(_cancel_after(process.channel.wait_closed, work))
             await asyncio.wait([work])
             watch.cancel()
         return 1 if work.cancelled() else work.result()
@@ -291,16 +291,16 @@ def _visit(process: "asyncssh.SSHServerProcess[Any]") -> _Visit:
     return owner
 
 
-async def _settled(act: Awaitable[int]) -> int:
+async def _settled(act: Callable[[], Awaitable[int]]) -> int:
     """The act's exit status; a stream that broke under it is a failed command and no more."""
     try:
-        return await act
+        return await act()
     except (OSError, TimeoutError, asyncssh.Error):
         return 1
 
 
-async def _cancel_after(event: Awaitable[Any], task: "asyncio.Task[int]") -> None:
-    await event
+async def _cancel_after(event: Callable[[], Awaitable[Any]], task: "asyncio.Task[int]") -> None:
+    await event()
     task.cancel()
 
 
