@@ -2,7 +2,7 @@
 import "htmx.org";
 import { showTimes } from "./parts/times.js";
 import { countDown } from "./parts/countdown.js";
-import { helpForms } from "./parts/forms.js";
+import { helpForms, takeFragment } from "./parts/forms.js";
 import { watchUpdates } from "./parts/stale.js";
 
 const settle = () => {
@@ -12,4 +12,5 @@ const settle = () => {
 };
 settle();
 watchUpdates();
+takeFragment(document);
 document.addEventListener("htmx:after:swap", settle);

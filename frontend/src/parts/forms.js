@@ -31,3 +31,12 @@ function open(choice) {
     if (place instanceof HTMLDetailsElement) place.open = other === choice;
   }
 }
+
+// A code that came behind the # of a link is filled in and sent: it stands in no address that leaves the browser.
+export function takeFragment(root) {
+  const field = root.querySelector("input[data-from-fragment]");
+  if (!field || !location.hash) return;
+  field.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  field.form.requestSubmit();
+}

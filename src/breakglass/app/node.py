@@ -41,7 +41,7 @@ from breakglass.gateway.limits import Limits
 from breakglass.gateway.login import Login
 from breakglass.gateway.recorder import Recorders
 from breakglass.gateway.sessions import Sessions
-from breakglass.http.services import Services
+from breakglass.http.services import DemoDesk, Services
 from breakglass.model.credential import Credential
 from breakglass.model.ids import CredentialId
 from breakglass.model.people import SYSTEM, Actor
@@ -62,8 +62,16 @@ _log = logging.getLogger(__name__)
 class Node:
     """`async with Node(home, settings):` runs it; everything is stopped in the opposite order at the end."""
 
-    def __init__(self, home: Home, settings: Settings, *, clock: Clock | None = None, dial: Dial | None = None) -> None:
-        self.home, self.settings = home, settings
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        dial: Dial | None = None,
+        demo: DemoDesk | None = None,
+    ) -> None:
+        self.home, self.settings, self.demo = home, settings, demo
         self.clock = clock or SystemClock()
         self.dial = dial or Direct()
         self.vault = VaultProcess(home, settings.key_file)
@@ -130,6 +138,7 @@ class Node:
             alarm=lambda: self.log.tampered.message if self.log.tampered else "",
             ssh_at=self.ssh_at,
             terminal=self._terminal,
+            demo=self.demo if settings.demo else None,
         )
         gate = Gate(self.store, self.estate, services)
         self.sessions = Sessions(

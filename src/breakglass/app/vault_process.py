@@ -75,6 +75,7 @@ class VaultProcess:
 
     def stop(self) -> None:
         """Let it put its state down, then end."""
+        self.client.close()
         if self.child and self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
             if not _ended_within(self.child, 5):

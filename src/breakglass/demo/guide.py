@@ -38,9 +38,17 @@ def guide(world: World) -> str:
     program = _program()
     breakglass = f"{program} --home {home}"
     ivy = f"{breakglass} --login ivy --identity {shlex.quote(str(world.people['ivy'].key))}"
+    links = world.desk.links(where["api"].replace("127.0.0.1", "localhost"))
+    doors = "\n".join(f"     {world.people[login].login:<6} {link}" for login, link in links.items())
     return f"""
 Breakglass demo. Everything is on this machine, in {world.home.path}. Ctrl-C ends it.
-Cold store 2's historian is down, and so is everybody's usual way in. Use another terminal:
+Cold store 2's historian is down, and so is everybody's usual way in.
+
+In a browser: open the first link; a strip at the top leads through the story and changes who you are. Each works once.
+
+{doors}
+
+Or in another terminal, with nothing but ssh:
 
   1  Alice asks
      {ssh} gate-alice request {TARGET} --condition cnd_idp-down --for 30m historian is down, sign-in too

@@ -5,19 +5,17 @@ Each step says what it really saw; a step that did not see it fails the tour.
 
 import asyncio
 import json
-import shutil
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
 from breakglass.demo.people import ApiRefused, run
+from breakglass.demo.tamper import tampered_copy
 from breakglass.demo.world import TARGET, World
 from breakglass.errors import BreakglassError
 
@@ -160,7 +158,7 @@ class Tour:
 
     async def _tamper_detected(self) -> str:
         with tempfile.TemporaryDirectory(prefix="breakglass-tamper-") as folder:
-            entry = await asyncio.to_thread(_tampered_copy, self.world.home.path, Path(folder))
+            entry = await asyncio.to_thread(tampered_copy, self.world.home.path, Path(folder))
             ran = await self._verify(Path(folder))
         _must(ran.code != 0, "one changed byte was not noticed")
         return f"in a copy, one byte of entry {entry} was changed: the verification failed, as it must"
@@ -199,19 +197,3 @@ async def _refused(act: Awaitable[Any], code: str, otherwise: str) -> None:
 def _must(seen: Any, otherwise: str) -> None:
     if not seen:
         raise Missed(otherwise)
-
-
-def _tampered_copy(home: Path, folder: Path) -> int:
-    """A copy of the data in which one byte of one leaf differs; returns the entry."""
-    shutil.copy(home / "breakglass.toml", folder)
-    with (
-        closing(sqlite3.connect(f"file:{home / 'breakglass.db'}?mode=ro", uri=True)) as source,
-        closing(sqlite3.connect(folder / "breakglass.db")) as copy,
-    ):
-        source.backup(copy)
-        index, leaf = copy.execute("SELECT idx, leaf FROM entry WHERE kind = 'request.approval' LIMIT 1").fetchone()
-        changed = bytearray(leaf)
-        changed[len(changed) // 2] ^= 1
-        copy.execute("UPDATE entry SET leaf = ? WHERE idx = ?", (bytes(changed), index))
-        copy.commit()
-    return int(index)

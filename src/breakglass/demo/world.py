@@ -15,6 +15,7 @@ from breakglass import config
 from breakglass.app import founding
 from breakglass.app.node import Node
 from breakglass.config import Home
+from breakglass.demo.desk import Desk
 from breakglass.demo.estate import PEOPLE, estate
 from breakglass.demo.host import DemoHost
 from breakglass.demo.people import Person, run
@@ -57,7 +58,9 @@ class World:
         self._undo.push_async_callback(self.host.stop)
         if not self.home.settings.exists():
             await self._found()
-        self.node = await self._undo.enter_async_context(Node(self.home, config.read(self.home)))
+        self.desk = Desk(self.home, self.people)
+        node = Node(self.home, config.read(self.home), demo=self.desk)
+        self.node = await self._undo.enter_async_context(node)
         where = json.loads(self.home.node_file.read_text())
         known_hosts = self.folder / "known_hosts"
         host_key = (self.home.path / "ssh_host_key.pub").read_text()

@@ -26,6 +26,22 @@ class Replay(Protocol):
         ...
 
 
+class DemoDesk(Protocol):
+    """What only a demo has: its people's keys at hand, so that one person can play all of them."""
+
+    def take(self, code: str) -> str | None:
+        """The login that a one-time code signs in; None for one that is used up or never was."""
+        ...
+
+    def sign(self, person: str, text: str) -> str:
+        """An armoured signature by the demo key of this person (`usr_…`); empty for somebody without one."""
+        ...
+
+    async def tamper(self) -> tuple[int, str]:
+        """Change one byte of a copy of the log and verify that: which entry, and what the verifier says."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     store: Store
@@ -43,6 +59,7 @@ class Services:
     """When this node verified its log last, and what it found; None for never."""
     terminal: Callable[[Caller, Login, tuple[int, int], Socket], Awaitable[None]] | None = None
     """Run one terminal of a browser, from its first message to its end; None: this node has no gateway."""
+    demo: DemoDesk | None = None
     alarm: Callable[[], str] = str
     """What the vault found wrong with the log, in words; empty while all is well."""
     ssh_at: Callable[[], tuple[str, int]] | None = None

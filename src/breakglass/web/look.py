@@ -1,6 +1,7 @@
 """How values become HTML: Jinja2 with everything escaped, an undefined name is an error, and a few small filters."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +52,8 @@ class Look:
             "stopped_kinds": STOPPED_KINDS,
             "because": BECAUSE,
             "csrf": "",
+            "demo": None,
+            "demo_sign": _nobody,
         }
         self._jinja.filters |= {
             "at": at, "clock": clock, "day": day, "iso": iso, "span": say.span, "where": say.where, "short": short,
@@ -67,11 +70,19 @@ class Look:
             return Markup("")
         return Markup('<script type="module" src="{}"></script>').format(self._files.address(f"{name}.js"))
 
+    def sign_with(self, demo_sign: Callable[[str, str], str]) -> None:
+        """In a demo: how a page gets a signature by a demo person's key (person, text)."""
+        self._jinja.globals["demo_sign"] = demo_sign
+
     def _sheet(self, name: str) -> Markup:
         """The same for what a bundle brings to look at."""
         if not self._files.has(f"{name}.css"):
             return Markup("")
         return Markup('<link rel="stylesheet" href="{}">').format(self._files.address(f"{name}.css"))
+
+
+def _nobody(person: str, text: str) -> str:
+    return ""
 
 
 def iso(at: datetime) -> str:

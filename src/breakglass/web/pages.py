@@ -22,6 +22,7 @@ from breakglass.http.house import House
 from breakglass.identity.access import must_be_fresh
 from breakglass.model.people import Actor
 from breakglass.views import overview, shapes
+from breakglass.web import demo_strip
 from breakglass.web.chrome import navigation
 from breakglass.web.forms import must_be_ours
 from breakglass.web.look import Look
@@ -61,6 +62,7 @@ class Pages(Registry):
             settings=self.house.services.settings,
             path=request.url.path,
             csrf=getattr(request.state, "csrf", ""),
+            demo=await demo_strip.strip(self.house, actor),
             exists={getattr(route, "path", "") for route in self.app.router.routes},
             **facts,
         )

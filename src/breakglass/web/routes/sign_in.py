@@ -64,13 +64,13 @@ def add(pages: Pages) -> None:
         token = secrets.token_urlsafe(32)
         device = request.headers.get("user-agent", "")
         await house.do(actor, flow.sign_in, login, token, browser=True, from_address=_address(request), device=device)
-        return _with_cookie(go(ours(to)), token)
+        return with_cookie(go(ours(to)), token)
 
     @pages.post("/sign-out", may=SIGNED_IN)
     async def sign_out(request: Request, actor: Signed) -> Response:
         await house.do(actor, flow.sign_out, request.cookies.get(COOKIE, ""))
         house.tickets.forget(actor.sign_in)
-        return _with_cookie(go("/sign-in"), "")
+        return with_cookie(go("/sign-in"), "")
 
     @pages.get("/sign-again", may=SIGNED_IN)
     async def prove_page(request: Request, to: To = "/") -> Response:
@@ -90,7 +90,7 @@ def add(pages: Pages) -> None:
         if not old:
             raise NotSignedIn("This browser is not signed in.", what_to_do="Sign in with your key.")
         await house.do(by, flow.prove, old, token)
-        return _with_cookie(go(ours(form["to"])), token)
+        return with_cookie(go(ours(form["to"])), token)
 
 
 def ours(to: str) -> str:
@@ -112,7 +112,7 @@ async def _verified(house: House, request: Request, form: Form, login: str) -> t
         raise
 
 
-def _with_cookie(answer: Response, token: str) -> Response:
+def with_cookie(answer: Response, token: str) -> Response:
     """Until the browser closes; the server ends it earlier."""
     answer.set_cookie(
         COOKIE, token, path="/", secure=True, httponly=True, samesite="strict", max_age=None if token else 0
