@@ -61,6 +61,13 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The contract's longest test belongs to plugins' authors, who know no marks of ours."""
+    for item in items:
+        if "test_a_connection_that_is_cut_anywhere" in item.name:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Long values name no test: some are random, and test processes side by side must agree on the names."""
     return argname if isinstance(val, str | bytes) and len(val) > 30 else None

@@ -10,31 +10,58 @@ const found = document.getElementById("found");
 const rows = [...document.querySelectorAll("[data-seek]")];
 // A seek stops before what happens at that very moment.
 const SHOWN = 0.05;
+const IDLE = 2;
 let player;
+let header = "";
 let events = [];
 
-function show(startAt, play = false) {
+// Skipping idle shortens the recording before the player sees it, so that rows, markers, search and `?t=`, which are in
+// real time, all go through the same two maps.
+let times = { real: [0], shown: [0] };
+
+function shorten() {
+  const most = idle.checked ? IDLE : Infinity;
+  times = { real: [0], shown: [0] };
+  const lines = events.map(({ at, kind, data }, n) => {
+    const after = Math.min(at - (n ? events[n - 1].at : 0), most);
+    times.real.push(at);
+    times.shown.push(times.shown[n] + after);
+    return JSON.stringify([Number(after.toFixed(6)), kind, data]);
+  });
+  return [header, ...lines, ""].join("\n");
+}
+
+function mapped(from, to, at) {
+  let n = from.findLastIndex((one) => one <= at);
+  if (n < 0) n = 0;
+  const room = n + 1 < to.length ? to[n + 1] - to[n] : Infinity;
+  return to[n] + Math.min(at - from[n], room);
+}
+const shownAt = (real) => mapped(times.real, times.shown, real);
+const realAt = (shown) => mapped(times.shown, times.real, shown);
+
+function show(real, play = false) {
   player?.dispose();
-  player = AsciinemaPlayer.create({ data: () => text }, place, {
+  const data = shorten();
+  const startAt = shownAt(real);
+  player = AsciinemaPlayer.create({ data: () => data }, place, {
     startAt,
     autoPlay: play,
     speed: Number(speed.value),
-    idleTimeLimit: idle.checked ? 2 : undefined,
     fit: "width",
     terminalFontSize: "small",
     poster: `npt:${Math.max(startAt, 1)}`,
-    markers: rows.map((row) => [Number(row.dataset.seek), row.querySelector("span").textContent]),
+    markers: rows.map((row) => [shownAt(Number(row.dataset.seek)), row.querySelector("span").textContent]),
     theme: "asciinema",
   });
 }
 
-let text = "";
 const answer = await fetch(place.dataset.cast);
 if (answer.ok) {
-  text = await answer.text();
+  const lines = (await answer.text()).split("\n");
+  header = lines[0];
   let at = 0;
-  events = text
-    .split("\n")
+  events = lines
     .slice(1)
     .filter((line) => line.startsWith("["))
     .map((line) => JSON.parse(line))
@@ -44,13 +71,17 @@ if (answer.ok) {
   place.textContent = "The recording is not open any more: sign its statement again.";
 }
 
-const restart = async () => show(await player.getCurrentTime(), true);
+const restart = async () => {
+  const shown = await player.getCurrentTime();
+  const real = realAt(shown); // by the maps of how it was shown until now
+  show(real, true);
+};
 speed.addEventListener("change", restart);
 idle.addEventListener("change", restart);
 for (const row of rows) {
   row.addEventListener("click", (event) => {
     event.preventDefault();
-    player.seek(Number(row.dataset.seek));
+    player.seek(shownAt(Number(row.dataset.seek)));
     for (const other of rows) other.toggleAttribute("aria-current", other === row);
     history.replaceState(null, "", row.getAttribute("href"));
   });
@@ -61,9 +92,11 @@ find.addEventListener("keydown", async (event) => {
   if (event.key !== "Enter" || !find.value) return;
   event.preventDefault();
   const wanted = find.value.toLowerCase();
-  const hits = events.filter(({ kind, data }) => kind === "o" && data.toLowerCase().includes(wanted));
+  const hits = events
+    .filter(({ kind, data }) => kind === "o" && data.toLowerCase().includes(wanted))
+    .map(({ at }) => shownAt(at));
   const now = await player.getCurrentTime();
-  const next = hits.find(({ at }) => at > now) ?? hits[0];
-  found.textContent = next ? `${hits.length} ${hits.length === 1 ? "place" : "places"}` : "Not found";
-  if (next) player.seek(next.at + SHOWN);
+  const next = hits.find((at) => at > now) ?? hits[0];
+  found.textContent = next === undefined ? "Not found" : `${hits.length} ${hits.length === 1 ? "place" : "places"}`;
+  if (next !== undefined) player.seek(next + SHOWN);
 });

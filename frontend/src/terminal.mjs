@@ -36,13 +36,27 @@ const say = (text) => {
   page.querySelector("[data-state]").textContent = text;
 };
 
+// What is typed goes out as fast as the target takes it: a long paste waits here, not in the gateway.
+const ON_THE_WAY = 256 * 1024;
+let queue = [];
+let onTheWay = 0;
 const send = (bytes) => {
-  for (let at = 0; at < bytes.length; at += PIECE) socket.send(bytes.slice(at, at + PIECE));
+  for (let at = 0; at < bytes.length; at += PIECE) queue.push(bytes.slice(at, at + PIECE));
+  flush();
+};
+const flush = () => {
+  while (queue.length && onTheWay < ON_THE_WAY && open()) {
+    const piece = queue.shift();
+    onTheWay += piece.length;
+    socket.send(piece);
+  }
 };
 
 async function connect() {
   again.hidden = true;
   over = "";
+  queue = [];
+  onTheWay = 0;
   say("Connecting …");
   const answer = await fetch(page.dataset.ticket, {
     method: "POST",
@@ -66,7 +80,11 @@ async function connect() {
         if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ shown: bytes.length }));
       });
     } else {
-      const { ended: status } = JSON.parse(data);
+      const { ended: status, took } = JSON.parse(data);
+      if (took) {
+        onTheWay -= took;
+        return flush();
+      }
       over = status === 0 ? "The session has ended." : `The session has ended (${status}). What the gateway says stands above.`;
     }
   });

@@ -2,10 +2,11 @@
 
     browser ──binary: what is typed──▶ Screen ──▶ relay ══ tape ══ target
             ◀─binary: what is shown──         ◀──
-            ──text: {"size": [c, r]}, {"shown": bytes}──▶      ◀── {"ended": status}──
+            ──text: {"size": [c, r]}, {"shown": bytes}──▶      ◀── {"took": bytes}, {"ended": status}──
 
 A browser takes in whatever a WebSocket brings, so it says how much it has shown; when too much is on the way the target
-is not read. Nothing is queued without a bound, and a person who does not read can still be cut.
+is not read. The other way round the page is told how much the target took, and sends no more than fits: the socket is
+always read, so that its end is seen also while the target takes nothing. Nothing is queued without a bound.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ MESSAGE_MAX = 64 * 1024
 """Bytes of one message; a paste is sent in pieces."""
 ON_THE_WAY_MAX = 512 * 1024
 """Bytes that were sent and not shown yet: then the target is not read, until half of them are shown."""
+HELD_MAX = 1024 * 1024
+"""Bytes that were typed and not taken yet; a page of ours keeps to a quarter of it."""
 SEND_FOR = 15.0
 """Seconds for one message to leave; a browser that takes longer is gone."""
 SIZES = range(1, 1000)
@@ -88,10 +91,10 @@ class Screen:
         self._socket, self._size = socket, checked_size(*size)
         self._session: Near | None = None
         self._out: deque[bytes | str] = deque()
-        self._waiting = self._shown_up_to = self._sent = 0
-        self._more, self._may_read, self._closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._may_read.set()
-        self._full = self._closing = False
+        self._in: deque[bytes] = deque()
+        self._waiting = self._shown_up_to = self._sent = self._held = 0
+        self._more, self._closed = asyncio.Event(), asyncio.Event()
+        self._full = self._closing = self._paused = False
 
     def join(self, session: Near) -> None:
         self._session = session
@@ -105,17 +108,28 @@ class Screen:
     async def read_all(self) -> None:
         """Until the socket closes, from either side. Raises `Malformed` for what no page of ours sends."""
         while not self._closed.is_set():
-            await self._may_read.wait()
             message = await self._socket.receive()
             if message is None or self._closed.is_set():
                 return
             if len(message) > MESSAGE_MAX:
                 raise _wrong("It is too long.")
             if isinstance(message, bytes):
-                if self._session is not None and not self._closing:
-                    self._session.data_received(message, None)
+                self._held += len(message)
+                if self._held > HELD_MAX:
+                    raise _wrong("Too much was typed that the target has not taken.")
+                self._in.append(message)
+                self._pass_on()
             else:
                 self._said(message)
+
+    def _pass_on(self) -> None:
+        """What was typed, as far as it may go on."""
+        while self._in and not self._paused and not self._closing and self._session is not None:
+            data = self._in.popleft()
+            self._held -= len(data)
+            self._session.data_received(data, None)
+            self._out.append(json.dumps({"took": len(data)}))
+            self._more.set()
 
     def _said(self, message: str) -> None:
         match _json(message):
@@ -176,7 +190,6 @@ class Screen:
         self._closing = True
         if not self._closed.is_set():
             self._closed.set()
-            self._may_read.set()
             if self._session is not None:
                 self._session.connection_lost(None)
 
@@ -225,10 +238,11 @@ class Screen:
         return self._closing
 
     def pause_reading(self) -> None:
-        self._may_read.clear()
+        self._paused = True
 
     def resume_reading(self) -> None:
-        self._may_read.set()
+        self._paused = False
+        self._pass_on()
 
     def set_xon_xoff(self, client_can_do: bool) -> None:
         """Ctrl-S and Ctrl-Q go to the target."""
