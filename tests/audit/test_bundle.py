@@ -18,6 +18,7 @@ from breakglass.audit import gather
 from breakglass.audit.bundle_verify import verify
 from breakglass.audit.export import export_tiles
 from breakglass.audit.pinned import vkey
+from breakglass.audit.verify_tiles import verify_tiles
 from breakglass.cli.main import main
 from breakglass.codec import canonical
 from breakglass.codec.frames import Kind
@@ -506,10 +507,11 @@ def test_every_mutation_of_a_bundle_is_refused(told: Told, count: int) -> None:
 
 @pytest.mark.parametrize("count", [100, pytest.param(3000, marks=pytest.mark.slow)])
 def test_every_mutation_of_exported_tiles_is_refused(told: Told, tmp_path: Path, count: int) -> None:
-    """Judged by a reader that shares no code with the writer."""
+    """Judged by our verifier, and by a reader that shares no code with the writer."""
     export_tiles(told.url, tmp_path, pin=told.pin)
     key = vkey(told.url, pin=told.pin)
     assert read_export(tmp_path, key) == told.leaves
+    assert verify_tiles(tmp_path, pin=told.pin).ok
     files = [path for path in sorted(tmp_path.rglob("*")) if path.is_file()]
     chance, tried = random.Random(count), 0
     while tried < count:
@@ -518,6 +520,7 @@ def test_every_mutation_of_exported_tiles_is_refused(told: Told, tmp_path: Path,
         if (changed := mutant(data, chance)) == data:
             continue
         path.write_bytes(changed)
+        assert not verify_tiles(tmp_path, pin=told.pin).ok, path.name
         try:
             standalone.open_note((tmp_path / "checkpoint").read_bytes().decode(), key)
             read_export(tmp_path, key)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from breakglass.audit.report import Report
 from breakglass.audit.verify import verify
 from breakglass.codec import sshsig
-from breakglass.errors import Malformed, NotFound
+from breakglass.errors import Malformed, NotFound, Unavailable
 from breakglass.model.secret import Secret
 from breakglass.storage import migrate
 from breakglass.storage.engine import open_engine
@@ -165,6 +165,52 @@ def test_a_file_that_is_no_database_is_a_finding_or_an_error(tmp_path: Path) -> 
     world.path.write_bytes(data)
     report = check(world.path, world.pin)
     assert not report.ok
+
+
+def test_a_damaged_page_is_named_whatever_it_holds(told: tuple[Path, str], tmp_path: Path) -> None:
+    """Also one of an index that no query of the verifier reads: the node would read it, and not find its rows."""
+    whole = told[0].read_bytes()
+    size = int.from_bytes(whole[16:18], "big")
+    pages, path = len(whole) // size, tmp_path / "a.db"
+    with opened(told[0]) as conn:
+        [(free,)] = conn.execute("PRAGMA freelist_count")
+        names = {
+            page: name
+            for name, page in conn.execute("SELECT name, rootpage FROM sqlite_master WHERE type = 'index'")
+            if name.startswith(("entry_", "outbox_", "offer_"))
+        }
+    assert not free
+    assert len(names) == 4
+    for page in sorted({*names, *range(2, pages + 1, 7)}):
+        data = bytearray(whole)
+        data[(page - 1) * size : page * size] = bytes(size)
+        path.write_bytes(data)
+        try:
+            report = check(path, told[1])
+        except Unavailable:  # the page held the schema
+            continue
+        assert not report.ok, page
+        if page in names:
+            said = {one.level: one.words for one in report.findings}["database"]
+            assert said.startswith("A page of it is damaged. SQLite says: "), said
+
+
+def test_an_index_that_misses_a_row_is_named(told: tuple[Path, str], tmp_path: Path) -> None:
+    """Every page is well-formed, and the node would not find what it asks for by this index."""
+
+    def attack(conn: sqlite3.Connection) -> None:
+        conn.execute("PRAGMA writable_schema=ON")
+        sql = "UPDATE sqlite_master SET sql = replace(sql, 'idx)', 'idx) WHERE idx > 5') WHERE name = 'entry_kind'"
+        assert conn.execute(sql).rowcount
+        conn.commit()
+
+    attacked(told[0], tmp_path / "a.db", attack)
+    with opened(tmp_path / "a.db") as conn:
+        conn.execute("REINDEX entry_kind")
+        conn.execute("PRAGMA writable_schema=ON")
+        conn.execute("UPDATE sqlite_master SET sql = replace(sql, ' WHERE idx > 5', '') WHERE name = 'entry_kind'")
+    report = check(tmp_path / "a.db", told[1])
+    assert "entry_kind" in {one.level: one.words for one in report.findings}["database"], report.in_words()
 
 
 def test_an_outside_checkpoint_shows_a_log_that_was_cut(told: tuple[Path, str], tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from breakglass.audit.export import export_tiles
 from breakglass.codec import tlog_proof
+from breakglass.config import Home
 from tests.cli.conftest import Shell
 from tests.kit import Town
 
@@ -46,3 +48,15 @@ async def test_one_entry_is_proven_and_the_log_is_filtered(town: Town, run: Shel
     assert {one["by"] for one in tail.json} == {"usr_bo"}
     none = await run("ivy", "audit", "tail", "--until", "2020-01-01T00:00:00Z", "--json")
     assert none.json == []
+
+
+async def test_an_export_is_verified_where_no_data_folder_is(town: Town, run: Shell, tmp_path: Path) -> None:
+    tiles, pin = tmp_path / "tiles", town.settings.roster_pin
+    export_tiles(f"sqlite:///{Home(town.folder).database}", tiles, pin=pin)
+    held = await run.bare("audit", "verify", "--tiles", str(tiles), "--pin", pin, "--json")
+    assert held.json["ok"]
+    assert held.json["levels"]["row"] == "not checked"
+    await run.bare("audit", "verify", "--tiles", str(tiles), expect=2)  # it comes from elsewhere
+    await run.bare("audit", "verify", "--tiles", str(tmp_path / "none"), "--pin", pin, expect=3)
+    (tiles / "checkpoint").write_bytes((tiles / "checkpoint").read_bytes().replace(b"\n\n", b"\n"))
+    assert "BAD checkpoint" in (await run.bare("audit", "verify", "--tiles", str(tiles), "--pin", pin, expect=7)).out

@@ -1,20 +1,20 @@
 """The checkpoints beside the log, each held against the tree at its size; and those that were kept elsewhere."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from breakglass.audit.grown import Grown
+from breakglass.audit.kept import Kept
 from breakglass.audit.report import Findings
-from breakglass.audit.source import Source
 from breakglass.codec import note
 from breakglass.codec.note import Checkpoint
 from breakglass.errors import BadSignature, BreakglassError, Malformed
 
 
 class Checkpoints:
-    def __init__(self, db: Source, grown: Grown, findings: Findings, log_vkey: str | None) -> None:
+    def __init__(self, kept: Kept, grown: Grown, findings: Findings, log_vkey: str | None) -> None:
         self._grown, self._findings, self._wanted = grown, findings, log_vkey
-        self._db, self._rows = db, self._stored(db)
+        self._kept, self._rows = kept, kept.checkpoints()
         self._due: Sequence[Any] | None = None
         self._begun = False
         self._vkey, self._origin = "", ""
@@ -66,7 +66,7 @@ class Checkpoints:
             elif self._grown.root(seen.size) != seen.root:
                 words = f"The first {seen.size} entries are not those that it was signed over."
                 self._findings.add("anchor", where, words, index=seen.size)
-            elif not list(self._db.rows(f"SELECT size FROM checkpoint WHERE size = {seen.size}")):  # noqa: S608 (a number)
+            elif not self._kept.stores(seen.size):
                 words = f"The log no longer stores its checkpoint over {seen.size} entries."
                 self._findings.add("anchor", where, words, index=seen.size)
             else:
@@ -105,7 +105,3 @@ class Checkpoints:
 
     def _bad(self, size: Any, words: str) -> None:
         self._findings.add("checkpoint", f"checkpoint {size}", words, index=size if isinstance(size, int) else None)
-
-    @staticmethod
-    def _stored(db: Source) -> Iterator[Sequence[Any]]:
-        yield from db.rows("SELECT size, note FROM checkpoint ORDER BY size")

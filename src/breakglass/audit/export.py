@@ -13,12 +13,11 @@ from sqlalchemy import Engine
 
 from breakglass.audit.pinned import founding_roster
 from breakglass.audit.source import Source, reading
-from breakglass.audit.tiles import WIDTH, Tile, bundle, levels, tiles
+from breakglass.audit.tiles import CHECKPOINT, WIDTH, Tile, bundle, levels, tiles
 from breakglass.codec import note
 from breakglass.errors import BreakglassError, Malformed, Sealed, Tampered
 from breakglass.trust.tree import EMPTY_ROOT, fold, leaf_hash, perfect_subtrees, subtree_root
 
-CHECKPOINT = "checkpoint"
 _CALL = "Run `breakglass audit verify`; call the auditors."
 
 

@@ -8,6 +8,7 @@ tile/entries/067[.p/W]        uint16 length | entry, again and again
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+CHECKPOINT = "checkpoint"
 WIDTH = 256
 ENTRY_MAX = 65_535
 """Bytes: what a 16-bit length can say."""

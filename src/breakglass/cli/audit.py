@@ -21,16 +21,34 @@ def verify(
     vkey: Annotated[str, typer.Option(help="The log's key, when you know it from elsewhere.")] = "",
     pin: Annotated[str, typer.Option(help="The founding roster's hash, when you know it from elsewhere.")] = "",
     recordings: Annotated[bool, typer.Option("--recordings", help="Check the recordings' files too.")] = False,
+    tiles: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Verify what `audit export` wrote, without a data folder.")
+    ] = None,
 ) -> None:
     """Recompute everything: leaves, tree, checkpoints, statements, roster steps. Exit code 7 when anything is wrong.
 
-    With --home it reads the data folder and asks neither node nor vault; with --server the node verifies itself.
+    With --home it reads the data folder and asks neither node nor vault; with --tiles it reads an export, and needs
+    --pin; with --server the node verifies itself.
     """
     from breakglass.cli.exits import Exit
     from breakglass.cli.printing import out, progress
 
     options = of(ctx)
-    if options.server:
+    if tiles is not None:
+        from breakglass.audit.verify_tiles import verify_tiles
+        from breakglass.cli.files import read_bytes
+
+        with progress(options, "Verifying entries") as told:
+            report = verify_tiles(
+                tiles,
+                pin=pin,
+                log_vkey=vkey or None,
+                outside=[read_bytes(path) for path in checkpoint or ()],
+                progress=told,
+            )
+        out(options, {**report.as_json(), "entries": report.window.entries}, report.in_words)
+        ok = report.ok
+    elif options.server:
         from breakglass.cli.server import LONG, server
 
         found = server(options).post("/audit/verify", timeout=LONG)
