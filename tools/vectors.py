@@ -199,6 +199,7 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
     denied = {"requester": "usr_alice", "account": "acc_db1-root", "reason": "The desk says it is up again."}
     changed = {"next": chains.next_line(roster), "changes": "the founding roster"}
     session = "ses_5566778899aabbccddee"
+    erased = {"entries": "12 40 41", "because": "A request under the law; the review is over."}
     return [
         ("bo", drawn(Kind.APPROVE, "bo", request, agreed(roster), roster)),
         ("cy", drawn(Kind.DENY, "cy", request, denied, roster)),
@@ -206,6 +207,7 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
         ("dora", drawn(Kind.REPLAY, "dora", session, {"session": session, "stream": "screen"}, roster)),
         ("dora", drawn(Kind.REVIEW, "dora", "rev_aabbccddeeff00112233", reviewed, roster)),
         ("finn", drawn(Kind.CLOCK, "finn", f"{DEPLOYMENT}/clock", {"now": instant.write(AT)}, roster)),
+        ("dora", drawn(Kind.ERASE, "dora", "era_00112233445566778899", erased, roster)),
     ]
 
 

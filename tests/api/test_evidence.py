@@ -9,7 +9,8 @@ from pathlib import Path
 from breakglass.app import verifying
 from breakglass.app.verifying import last_verification
 from breakglass.audit.bundle_verify import verify as verify_bundle
-from breakglass.codec import note
+from breakglass.codec import note, private
+from breakglass.codec.private import Opening
 from breakglass.config import Home
 from breakglass.model.credential import Credential
 from breakglass.model.grant import Grant
@@ -70,7 +71,8 @@ async def test_an_entry_is_proven_to_whoever_does_not_trust_the_server(town: Tow
         assert sha256(b"\0" + found["leaf"].encode()).hexdigest() == found["leaf_hash"]
         proof = [bytes.fromhex(one) for one in found["proof"]]
         verify_inclusion(bytes.fromhex(found["leaf_hash"]), entry["index"], head.size, proof, head.root)
-        assert json.loads(found["leaf"])["data"] == found["entry"]["data"]
+        opened = {name: Opening(bytes.fromhex(salt), value) for name, (salt, value) in found["opened"].items()}
+        assert private.restore(json.loads(found["leaf"])["data"], opened, private.ERASED) == found["entry"]["data"]
     latest = await ivy.ok("GET", "/audit/checkpoint")
     assert latest["size"] == note.parse_checkpoint(note.verify(latest["note"].encode(), [vkey]).text).size
     await ivy.refused(404, "not_found", "GET", "/audit/entries/999999")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from breakglass.codec.private import Opening, commitment
 from breakglass.model.secret import Secret
 from breakglass.vault.keys import NoteKey
 from tests.audit.in_hand import Entry, InHand
@@ -38,8 +39,8 @@ class Told:
 Bend = Callable[[InHand, Told], None]
 
 
-def reason(event: dict[str, Any]) -> None:
-    event["data"]["reason"] = "Everybody can sign in."
+def longer(event: dict[str, Any]) -> None:
+    event["data"]["seconds"] = 5400
 
 
 def number(event: dict[str, Any]) -> None:
@@ -47,11 +48,11 @@ def number(event: dict[str, Any]) -> None:
 
 
 def edit(log: InHand, told: Told) -> None:
-    log.edit(log.find("request.made", 2), reason, hashed=False)
+    log.edit(log.find("request.made", 2), longer, hashed=False)
 
 
 def edit_with_leaf_hash(log: InHand, told: Told) -> None:
-    log.edit(log.find("request.made", 2), reason)
+    log.edit(log.find("request.made", 2), longer)
 
 
 def edit_what_nobody_needs(log: InHand, told: Told) -> None:
@@ -116,7 +117,7 @@ def delete_all_checkpoints(log: InHand, told: Told) -> None:
 
 
 def rebuild_without_the_key(log: InHand, told: Told) -> None:
-    log.edit(log.find("request.made", 2), reason)
+    log.edit(log.find("request.made", 2), longer)
     log.rebuild()
 
 
@@ -158,8 +159,8 @@ def stolen_truncate(log: InHand, told: Told) -> None:
 
 
 def stolen_rewrite_of_everything(log: InHand, told: Told) -> None:
-    """The reason was another one, from the beginning on; people's statements can't be made to say so."""
-    log.edit(log.find("request.made", 2), reason)
+    """It was asked for longer, from the beginning on; people's statements can't be made to say so."""
+    log.edit(log.find("request.made", 2), longer)
     log.rebuild(LOG_KEY)
 
 
@@ -189,10 +190,10 @@ def statement_retargeted(log: InHand, told: Told) -> None:
 
 
 def statement_reworded(log: InHand, told: Told) -> None:
-    def longer(event: dict[str, Any]) -> None:
+    def reworded(event: dict[str, Any]) -> None:
         event["data"]["statement"] = event["data"]["statement"].replace("1800 seconds", "7200 seconds")
 
-    log.edit(log.find("request.approval", 1), longer)
+    log.edit(log.find("request.approval", 1), reworded)
     log.rebuild(LOG_KEY)
 
 
@@ -228,6 +229,36 @@ def roster_signed_by_one_twice(log: InHand, told: Told) -> None:
     log.rebuild(LOG_KEY)
 
 
+def private_value_edited(log: InHand, told: Told) -> None:
+    """The address from which somebody came is another one now."""
+    at = log.find("session.connecting")
+    log.openings[at, "from"] = (log.openings[at, "from"][0], "203.0.113.9")
+
+
+def private_value_and_commitment_edited(log: InHand, told: Told) -> None:
+    at = log.find("session.connecting")
+    salt, value = b"s" * 16, "203.0.113.9"
+    log.openings[at, "from"] = (salt, value)
+    log.edit(at, lambda event: event["data"].update({"from#": commitment("from", Opening(salt, value))}))
+
+
+def private_value_edited_with_the_key(log: InHand, told: Told) -> None:
+    private_value_and_commitment_edited(log, told)
+    log.rebuild(LOG_KEY)
+
+
+def private_value_taken_away(log: InHand, told: Told) -> None:
+    del log.openings[log.find("session.connecting"), "from"]
+
+
+def private_value_moved(log: InHand, told: Told) -> None:
+    log.openings[told.noted + 2, "from"] = log.openings[log.find("session.connecting"), "from"]
+
+
+def private_value_of_no_entry(log: InHand, told: Told) -> None:
+    log.openings[5000, "from"] = (b"s" * 16, "203.0.113.9")
+
+
 NOT_IN_TILES = "-"
 """Tiles have nothing of what was changed there, or nobody can export it."""
 
@@ -252,6 +283,12 @@ ATTACKS: dict[str, tuple[Bend, str, str]] = {
     "rebuild of the tree without the key": (rebuild_without_the_key, "checkpoint", "checkpoint"),
     "rebuild of the tree with another key": (rebuild_with_another_key, "checkpoint", "checkpoint"),
     "restore of an older backup": (older_backup, "anchor", "anchor"),
+    "private value edited": (private_value_edited, "private", NOT_IN_TILES),
+    "private value and its commitment edited": (private_value_and_commitment_edited, "checkpoint", "checkpoint"),
+    "private value taken away": (private_value_taken_away, "private", NOT_IN_TILES),
+    "private value moved": (private_value_moved, "private", NOT_IN_TILES),
+    "private value of no entry": (private_value_of_no_entry, "private", NOT_IN_TILES),
+    "stolen key: private value and its commitment": (private_value_edited_with_the_key, "anchor", "anchor"),
     "stolen key: edit": (stolen_edit, "anchor", "anchor"),
     "stolen key: delete": (stolen_delete, "anchor", "anchor"),
     "stolen key: insert": (stolen_insert, "anchor", "anchor"),

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ class InHand:
     nodes: list[tuple[int, int, bytes]]
     head: tuple[int, bytes, int]
     """Size, frontier, instant."""
-    bent: set[str] = field(default_factory=set)
+    openings: dict[tuple[int, str], tuple[bytes, str]]
+    """(entry, name) -> salt and value, of private values."""
 
     @classmethod
     def take(cls, path: Path) -> "InHand":
@@ -63,6 +64,10 @@ class InHand:
             dict(conn.execute("SELECT size, note FROM checkpoint")),
             list(conn.execute("SELECT level, n, hash FROM node")),
             head,
+            {
+                (n, name): (salt, value)
+                for n, name, salt, value in conn.execute("SELECT idx, name, salt, value FROM opening")
+            },
         )
         conn.close()
         return found
@@ -110,6 +115,7 @@ class InHand:
             'entry (idx, leaf, leaf_hash, kind, about, "by", at)': [one.row() for one in self.entries],
             "checkpoint (size, note)": list(self.checkpoints.items()),
             "node (level, n, hash)": list(self.nodes),
+            "opening (idx, name, salt, value)": [(*key, *one) for key, one in self.openings.items()],
         }
 
     def put_sqlite(self, path: Path) -> None:

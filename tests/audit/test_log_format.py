@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from breakglass.audit.leaf import LEAF_MAX, leaf
 from breakglass.codec import note
+from breakglass.codec.private import ERASED, Opening, commitment, restore
 from breakglass.model.change import Fact
 from breakglass.storage.work import Stamped
 from breakglass.trust.tree import Frontier, inclusion_proof, leaf_hash, range_hash, verify_inclusion
@@ -28,10 +29,10 @@ def block(title: str) -> str:
 def example() -> list[bytes]:
     at = datetime(2026, 11, 23, 21, 4, 0, 250_000, tzinfo=UTC)
     return [
-        leaf(Stamped(fact, by, at))
+        leaf(Stamped(fact, by, at), salt=lambda: bytes(range(16))).data
         for fact, by in (
-            (Fact("sign_in.made", "sgn_1", {"key": "SHA256:…"}), "usr_bo"),
-            (Fact("session.ended", "ses_1", {"grant": "grt_1", "why": 'He said "übrigens", then left.\n'}), "usr_bo"),
+            (Fact("session.connecting", "ses_1", {"grant": "grt_1", "from": "192.0.2.7"}), "usr_bo"),
+            (Fact("session.alarm", "ses_1", {"code": "bell", "why": 'It said "übrigens", then rang.\n'}), "system"),
             (Fact("recording.head", "rec_1", {"chunks": 3, "head": "00ff", "size": 4096}), "system"),
         )
     ]
@@ -62,6 +63,17 @@ def test_the_hashes_and_the_checkpoint_are_the_pages() -> None:
     lines = block("The proof of leaf 1, from its sibling upwards:").splitlines()
     assert [b64decode(line) for line in lines] == proof
     verify_inclusion(hashes[1], 1, 3, proof, opened.root)
+
+
+def test_the_opening_is_the_pages() -> None:
+    lines = block("The opening of `from` in the first:").splitlines()
+    [salt, value] = [line.partition(" ")[2].strip() for line in lines]
+    opening = Opening(bytes.fromhex(salt), value)
+    committed = commitment("from", opening)
+    assert f'"from#":"{committed}"'.encode() in example()[0]
+    by_hand = sha256(b"breakglass-private-v1\0" + bytes(range(16)) + b"from\x00" + b"192.0.2.7").digest()
+    assert b64decode(committed) == by_hand
+    assert restore({"from#": committed}, {"from": opening}, ERASED) == {"from": "192.0.2.7"}
 
 
 def test_the_longest_leaf_is_the_pages() -> None:

@@ -239,7 +239,7 @@ def test_an_outside_checkpoint_shows_a_log_that_was_cut(told: tuple[Path, str], 
 def change_word(conn: sqlite3.Connection, *, hashed: bool, rebuilt: bool) -> int:
     index = index_of(conn, "request.made", 2)
     leaf = conn.execute("SELECT leaf FROM entry WHERE idx = ?", (index,)).fetchone()[0]
-    changed = leaf.replace(b"Nobody", b"Somebo")
+    changed = leaf.replace(b'"seconds":1800', b'"seconds":1900')
     assert changed != leaf
     if hashed:
         put_leaf(conn, index, changed, columns=False)

@@ -87,7 +87,7 @@ async def all_of(siem: Siem) -> None:
 
 
 async def leaves(town: Town) -> list[tuple[int, bytes]]:
-    return list(await town.store.read(leaves_from, 0, 10_000))
+    return [(index, leaf) for index, leaf, _ in await town.store.read(leaves_from, 0, 10_000)]
 
 
 def indexes(messages: list[bytes]) -> list[int]:

@@ -6,12 +6,13 @@ one of these. So a bundle in which one byte was changed does not verify.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
 from breakglass.codec import canonical
+from breakglass.codec.private import Opening
 from breakglass.codec.sshwire import strict_base64
 from breakglass.errors import Malformed
 from breakglass.trust.tree import HASH, SIZE_MAX, leaf_hash
@@ -30,6 +31,8 @@ class Proven:
     leaf: bytes
     proof: tuple[bytes, ...]
     """In the checkpoint's tree (RFC 9162, 2.1.3)."""
+    opened: Mapping[str, Opening] = field(default_factory=dict)
+    """The private values that the leaf commits to; none where they were erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,8 @@ def write(bundle: Bundle) -> bytes:
             "request": bundle.request,
             "checkpoint": bundle.checkpoint.decode(),
             "entries": [
-                {"index": one.index, "leaf": one.leaf.decode(), "proof": _texts(one.proof)} for one in bundle.entries
+                {"index": one.index, "leaf": one.leaf.decode(), "proof": _texts(one.proof), **_opened(one.opened)}
+                for one in bundle.entries
             ],
             "heads": [
                 {"size": one.size, "root": b64encode(one.root).decode(), "proof": _texts(one.proof)}
@@ -95,8 +99,18 @@ def read(data: bytes) -> Bundle:
 
 
 def _entry(value: Any) -> Proven:
-    found = _members(value, "index", "leaf", "proof")
-    return Proven(index=_size(found["index"]), leaf=_utf8(found["leaf"]), proof=_hashes(found["proof"]))
+    more = ("opened",) if isinstance(value, dict) and "opened" in value else ()
+    found = _members(value, "index", "leaf", *more, "proof")
+    opened = {name: _opening(one) for name, one in _of(found["opened"], dict).items()} if more else {}
+    if more and not opened:
+        raise _shape()
+    index, proof = _size(found["index"]), _hashes(found["proof"])
+    return Proven(index=index, leaf=_utf8(found["leaf"]), proof=proof, opened=opened)
+
+
+def _opening(value: Any) -> Opening:
+    found = _members(value, "salt", "value")
+    return Opening(strict_base64(_of(found["salt"], str), _WHAT), _of(found["value"], str))
 
 
 def _head(value: Any) -> SeenHead:
@@ -142,6 +156,12 @@ def _hash(value: Any) -> bytes:
 
 def _shape() -> Malformed:
     return Malformed("The bundle has another shape than its format.", what_to_do="Take the file unchanged.")
+
+
+def _opened(openings: Mapping[str, Opening]) -> dict[str, Any]:
+    """The member, where there is anything to say."""
+    found = {name: {"salt": b64encode(one.salt).decode(), "value": one.value} for name, one in openings.items()}
+    return {"opened": found} if found else {}
 
 
 def _texts(hashes: Sequence[bytes]) -> list[str]:

@@ -18,6 +18,7 @@ from breakglass.audit import bundle as bundles
 from breakglass.audit import event as events
 from breakglass.audit import tapes
 from breakglass.audit.bundle import EXPORTED, Bundle, Proven
+from breakglass.audit.erasing import Erasures, must_be_whole
 from breakglass.audit.event import Event
 from breakglass.audit.follow import Follow
 from breakglass.audit.pinned import must_be_pin
@@ -108,7 +109,8 @@ class _Run:
         self.bundle = Bundle(request="", checkpoint=b"", entries=(), heads=())
         self.roots: dict[int, bytes] = {}
         self.used: set[int] = set()
-        self.said, self.followed = Said(pin, self._root), Follow()
+        self.erasures, self.followed = Erasures(), Follow()
+        self.said = Said(pin, self._root, self.erasures)
         self.head: note.Checkpoint | None = None
         self.origin = self.exported_at = ""
         self.approved_by: list[str] = []
@@ -122,8 +124,11 @@ class _Run:
         self._manifest()
         for one in bundle.entries[:-1]:
             self.where = f"entry {one.index}"
-            self._entry(one.index, events.parse(one.leaf))
+            self._entry(one.index, self.erasures.opened(one.index, events.parse(one.leaf), one.opened))
         self.where = "the bundle"
+        if self.bundle.entries[-1].opened:
+            raise Malformed("Its last entry has no private values.", what_to_do=_CALL)
+        must_be_whole(self.erasures)
         if bundle.request not in self.followed.rows["request"]:
             raise Tampered(f"It does not hold its request {bundle.request}.", what_to_do=_CALL)
         if set(self.roots) != self.used:
@@ -194,6 +199,7 @@ class _Run:
         if event.kind == ADOPTED:
             self.said.adopt(event)
         statement = self.said.take(index, event)
+        self.erasures.take(event, self.said.approved)
         self.followed.take(index, event, statement, self.said.chain, index)
         if event.kind == "request.approval" and event.about == self.bundle.request and statement is not None:
             self.approved_by.append(statement.person)

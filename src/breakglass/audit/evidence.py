@@ -13,7 +13,8 @@ from breakglass.audit.log import Log
 from breakglass.audit.store_tree import prove
 from breakglass.errors import Sealed
 from breakglass.model.people import SYSTEM
-from breakglass.storage import books
+from breakglass.storage import books, openings
+from breakglass.storage.openings import Openings
 from breakglass.storage.store import Store
 from breakglass.storage.work import Read, Work
 from breakglass.vault.evidence import Evidence
@@ -62,11 +63,13 @@ def entries_after(look: Read, index: int, kinds: Collection[str], *, since: date
     return [(row.idx, row.kind, row.about) for row in look.conn.execute(query.order_by(e.idx).limit(SOME))]
 
 
-def leaves_from(look: Read, start: int, most: int) -> Sequence[tuple[int, bytes]]:
-    """(index, leaf) of the entries from `start` on, in order, up to `most`."""
+def leaves_from(look: Read, start: int, most: int) -> Sequence[tuple[int, bytes, Openings]]:
+    """(index, leaf, openings) of the entries from `start` on, in order, up to `most`."""
     e = books.entry.c
     query = select(e.idx, e.leaf).where(e.idx >= start).order_by(e.idx).limit(most)
-    return [(row.idx, row.leaf) for row in look.conn.execute(query)]
+    rows = look.conn.execute(query).all()
+    opened = openings.of(look, [row.idx for row in rows])
+    return [(row.idx, row.leaf, opened.get(row.idx, {})) for row in rows]
 
 
 def newest_checkpoint(look: Read) -> bytes | None:

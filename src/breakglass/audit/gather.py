@@ -2,7 +2,7 @@
 
 request ─▶ grant ─▶ sessions ─▶ recordings, replays          and every version of the roster: by them
    │         └────▶ rotations                                all of it is judged
-   └─▶ review, ticket
+   └─▶ review, ticket                                       erasures of private values: who signed them
 
 First an entry is written that names all of it (`manifest`), then the bundle is made from just that. So whoever leaves
 an entry out of a bundle later is found out, and the log tells who was given what.
@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from breakglass.audit import evidence
 from breakglass.audit.bundle import EXPORTED, Bundle, Proven, SeenHead, manifest
+from breakglass.audit.erasing import GONE
 from breakglass.audit.event import parse
 from breakglass.audit.said import ADOPTED, statements_of
 from breakglass.audit.store_tree import hash_of, prove
@@ -28,7 +29,7 @@ from breakglass.model.review import Review
 from breakglass.model.rotation import Rotation
 from breakglass.model.session import Session
 from breakglass.model.ticket import Ticket
-from breakglass.storage import books
+from breakglass.storage import books, openings
 from breakglass.storage.work import Read
 from breakglass.trust.statement import parse as parse_statement
 from breakglass.trust.tree import EMPTY_ROOT, consistency_proof
@@ -62,7 +63,16 @@ def bundle(look: Read, request: str, export: str) -> Bundle:
     if manifest((row.idx, row.leaf_hash) for row in found) != event.text("hash"):
         raise Tampered("The log no longer holds what this export named.", what_to_do=_CALL)
     rows = [*found, last]
-    proven = [Proven(index=row.idx, leaf=row.leaf, proof=tuple(prove(look.conn, row.idx, newest.size))) for row in rows]
+    opened = openings.of(look, [row.idx for row in rows])
+    proven = [
+        Proven(
+            index=row.idx,
+            leaf=row.leaf,
+            proof=tuple(prove(look.conn, row.idx, newest.size)),
+            opened=opened.get(row.idx, {}),
+        )
+        for row in rows
+    ]
     return Bundle(
         request=request,
         checkpoint=_plain(newest.note),
@@ -72,7 +82,10 @@ def bundle(look: Read, request: str, export: str) -> Bundle:
 
 
 def _rows(look: Read, request: str, size: int, *columns: Any) -> Sequence[Any]:
-    query = select(*columns).where(_e.idx < size, or_(_e.kind == ADOPTED, *_abouts(look, request)))
+    abouts = _abouts(look, request)
+    query = select(_e.leaf).where(_e.idx < size, _e.kind == GONE, or_(*abouts))
+    erasures = {parse(leaf).text("erasure") for leaf in look.conn.execute(query).scalars()}
+    query = select(*columns).where(_e.idx < size, or_(_e.kind == ADOPTED, _e.about.in_(erasures), *abouts))
     return look.conn.execute(query.order_by(_e.idx)).all()
 
 

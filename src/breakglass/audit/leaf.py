@@ -3,7 +3,12 @@
 """
 
 import json
+import secrets
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from breakglass.codec import private
+from breakglass.codec.private import Opening
 from breakglass.errors import Malformed
 from breakglass.storage.work import Stamped
 
@@ -11,17 +16,30 @@ LEAF_MAX = 65_535
 """Bytes; a C2SP tile entry has a 16-bit length (tlog-tiles)."""
 
 
-def leaf(one: Stamped) -> bytes:
+class Leaf(NamedTuple):
+    data: bytes
+    openings: Mapping[str, Opening]
+    """Of the private values that `data` only commits to: they stand beside the log."""
+
+
+def _salt() -> bytes:
+    return secrets.token_bytes(private.SALT)
+
+
+def leaf(one: Stamped, *, salt: Callable[[], bytes] = _salt) -> Leaf:
     """The event as UTF-8 JSON, members in this order. Raises `Malformed` above `LEAF_MAX`."""
+    data, openings = private.hide(one.fact.kind, one.fact.data, salt)
     event = {
         "v": 1,
         "kind": one.fact.kind,
         "at": one.at.isoformat(timespec="microseconds"),
         "by": one.by,
         "about": one.fact.about,
-        "data": dict(one.fact.data),
+        "data": data,
     }
-    data = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-    if len(data) > LEAF_MAX:
-        raise Malformed(f"This would make a log entry of {len(data)} bytes.", what_to_do=f"Keep it under {LEAF_MAX}.")
-    return data
+    written = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    if len(written) > LEAF_MAX:
+        raise Malformed(
+            f"This would make a log entry of {len(written)} bytes.", what_to_do=f"Keep it under {LEAF_MAX}."
+        )
+    return Leaf(written, openings)

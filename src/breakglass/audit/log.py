@@ -20,7 +20,7 @@ from breakglass import faults
 from breakglass.audit.leaf import leaf
 from breakglass.audit.store_tree import TILE, hash_of
 from breakglass.errors import Tampered, Unavailable
-from breakglass.storage import books
+from breakglass.storage import books, openings
 from breakglass.storage.work import Stamped
 from breakglass.trust.tree import Frontier, consistency_proof, leaf_hash
 
@@ -95,9 +95,11 @@ class Log:
         """Number, hash and sign, after `lock`; the writer commits. Returns the log's new size."""
         head = self._head
         tree, rows, hashes, nodes = Frontier.unpack(head.size, head.frontier), [], [], []
+        opened: list[dict[str, object]] = []
         for one in stamped:
-            data = leaf(one)
+            data, values = leaf(one)
             hashed = leaf_hash(data)
+            opened += openings.rows(tree.size, values)
             rows.append(
                 {
                     "idx": tree.size,
@@ -113,6 +115,8 @@ class Log:
             tree.add(hashed)
             nodes += _full_tiles(tree)
         conn.execute(insert(books.entry), rows)
+        if opened:
+            conn.execute(insert(books.opening), opened)
         if nodes:
             conn.execute(insert(books.node), nodes)
         at = stamped[-1].at  # it goes back where custodians confirmed the time, and only there (flow.clock)

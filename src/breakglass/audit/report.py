@@ -13,6 +13,7 @@ LEVELS: Mapping[str, str] = {
     "column": "the columns beside the entries",
     "time": "the order of their instants",
     "roster": "the estate, step by step from the pin",
+    "private": "private values beside the log, by what it committed to",
     "statement": "statements, signatures, and the heads that people saw",
     "grant": "the vault's grants",
     "story": "what can have followed from what",
@@ -29,7 +30,7 @@ LEVELS: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     level: str
-    """`leaf column time roster statement grant story checkpoint tree head anchor row recording database`."""
+    """`leaf column time roster private statement grant story checkpoint tree head anchor row recording database`."""
     where: str
     """The record: `entry 12`, `checkpoint 40`, `approval apr_1f…`."""
     index: int | None
@@ -77,6 +78,10 @@ class Report:
     rows: int
     """Rows of tables that were compared with the log."""
     recordings: int
+    erased: int
+    """Entries whose private values were erased, as the log says."""
+    not_shown: int
+    """Private values that are not kept where the log was read: what depends on them was not compared."""
     seconds: float
     skipped: Sequence[str]
     """Levels for which the caller gave nothing to check."""
@@ -110,6 +115,10 @@ class Report:
         )
         told = [f"{self._level(level):<11}  {words}" for level, words in LEVELS.items()]
         told += [counts, f"Root over all entries: {self.root or 'could not be computed'}"]
+        if self.erased:
+            told.append(f"Private values of {self.erased} entries were erased; the log says by whom.")
+        if self.not_shown:
+            told.append(f"{self.not_shown} private values are not kept here: what was approved was not compared there.")
         if window.unsigned:
             told.append(f"The last {window.unsigned} entries have no checkpoint: a database writer can change them.")
         if window.unsigned_batches:

@@ -6,13 +6,15 @@ entry ──▶ text and signature ──▶ person and key in the roster ──
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from breakglass.audit import times
+from breakglass.audit.erasing import SIGNED, Erasures
 from breakglass.audit.event import Event
 from breakglass.codec import instant
+from breakglass.codec.private import Unknown
 from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed, Replayed, Tampered
 from breakglass.model.ids import UserId
 from breakglass.model.people import Role
@@ -30,6 +32,7 @@ CARRIES: Mapping[str, Kind] = {
     "roster.signed": Kind.ROSTER,
     "review.signed": Kind.REVIEW,
     times.SIGNED: Kind.CLOCK,
+    SIGNED: Kind.ERASE,
 }
 """Entries that are nothing without a statement, and of which kind it is."""
 REPLAY = "replay"
@@ -47,21 +50,23 @@ class _Asked:
     key: str
     account: str
     condition: str
-    reason: str
+    reason: str | None
+    """None where it is not shown to this verifier, or erased: what was asked for is then not compared in that line."""
     seconds: int
 
 
 class Said:
     """All statements, in the log's order. `take` raises what is wrong with an entry's statements."""
 
-    def __init__(self, pin: str, root: Callable[[int], bytes]) -> None:
+    def __init__(self, pin: str, root: Callable[[int], bytes], erasures: Erasures) -> None:
         self.chain: Chain | None = None
         self.count = 0
         self.seen = 0
         """The largest log head that a valid statement names."""
-        self._pin, self._root = pin, root
+        self._pin, self._root, self._erasures = pin, root, erasures
         self._asked: dict[str, _Asked] = {}
         self._approvers: dict[str, set[str]] = {}
+        """Request -> who approved it."""
         self._proposed: dict[str, str] = {}
         self._used: dict[str, tuple[str, str]] = {}
         """Nonce -> the kind of the latest entry that holds its statement, and the text."""
@@ -76,7 +81,7 @@ class Said:
                 key=event.text("key"),
                 account=event.text("account"),
                 condition=event.text("condition"),
-                reason=event.text("reason"),
+                reason=None if isinstance(reason := event.text("reason"), Unknown) else reason,
                 seconds=event.number("seconds"),
             )
         elif event.kind == "roster.proposed":
@@ -96,6 +101,11 @@ class Said:
         if len(found) != 1:
             raise Malformed(f"A {event.kind} carries {len(found)} statements instead of one.", what_to_do=_CALL)
         return self._one(index, found[0], event, kind)
+
+    @property
+    def approved(self) -> Collection[str]:
+        """Requests whose terms somebody approved: those terms stand in a statement."""
+        return self._approvers.keys()
 
     def adopt(self, event: Event) -> Roster:
         """The roster's next version. Raises when it does not follow, or a signature is missing or does not hold."""
@@ -157,6 +167,8 @@ class Said:
             raise BadSignature("It carries another document than the one proposed.", what_to_do=_CALL)
         elif statement.kind is Kind.REPLAY and facts["session"] != event.about:
             raise BadSignature("It is for another session.", what_to_do=_CALL)
+        elif statement.kind is Kind.ERASE:
+            self._erasures.signed(event.about, statement, person.roles)
         elif statement.kind is Kind.CLOCK:
             if Role.CUSTODIAN not in person.roles:
                 raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)
@@ -197,7 +209,7 @@ class Said:
             key=asked.key,
             account=asked.account,
             condition=asked.condition,
-            reason=asked.reason,
+            reason=facts["reason"] if asked.reason is None else asked.reason,
             duration=timedelta(seconds=asked.seconds),
         ).facts()
         differing = [name for name in facts if drawn.get(name) != facts[name]]

@@ -64,8 +64,9 @@ class _Run(Walk):
     """The walk, and what stands beside the entries in the database."""
 
     def __init__(self, db: Source, pin: str, log_vkey: str | None, progress: Progress | None = None) -> None:
-        super().__init__(InDatabase(db), pin, log_vkey, progress)
-        self.db = db
+        kept = InDatabase(db)
+        super().__init__(kept, pin, log_vkey, progress)
+        self.db, self.strays = db, kept.strays
 
     def schema(self) -> None:
         rows.schema(self.db, self.findings)
@@ -113,6 +114,8 @@ class _Run(Walk):
             self.findings.add("head", "head", "The head's instant is not that of the last entry.")
 
     def tables(self) -> None:
+        for index, name in self.strays:
+            self.findings.add("private", f"opening {index}/{name}", "No entry of the log has such a private value.")
         self.compared = rows.compare(self.db, self.followed.rows, self.findings)
         if self.said.chain is not None:
             self.compared += rows.compare_roster(self.db, self.said.chain, self.versions, self.findings)

@@ -7,10 +7,12 @@ It keeps nothing of the log but tile roots and what the story needs, and it goes
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from breakglass.audit import event as events
 from breakglass.audit.checkpoints import Checkpoints
+from breakglass.audit.erasing import Erasures
 from breakglass.audit.event import Event
 from breakglass.audit.follow import Follow
 from breakglass.audit.grown import Grown
@@ -18,6 +20,8 @@ from breakglass.audit.kept import Kept, Row
 from breakglass.audit.report import Findings, Report, Window
 from breakglass.audit.said import ADOPTED, Said, version_of
 from breakglass.audit.times import CONFIRMED
+from breakglass.codec import private
+from breakglass.codec.private import NOT_SHOWN
 from breakglass.errors import BreakglassError
 from breakglass.trust.chain import Version
 from breakglass.trust.statement import Statement
@@ -40,7 +44,8 @@ class Walk:
         self.progress, self.all_checkpoints = progress, all_checkpoints
         self.kept, self.findings, self.log_vkey = kept, Findings(), log_vkey
         self.grown = Grown(self._leaves)
-        self.said = Said(pin, self.grown.root)
+        self.erasures = Erasures()
+        self.said = Said(pin, self.grown.root, self.erasures)
         self.followed = Follow()
         self.checkpoints = Checkpoints(kept, self.grown, self.findings, log_vkey)
         self.versions: dict[int, Version] = {}
@@ -67,6 +72,8 @@ class Walk:
                 self.entries += 1
                 self._entry(index, row)
         self.checkpoints.rest(whole=self.whole)
+        for index, words in self.erasures.unexplained():
+            self.findings.entry("private", index, words)
         if not self.entries:
             self.findings.add("roster", "entry 0", "The log is empty: not even its founding roster is there.", index=0)
 
@@ -78,7 +85,7 @@ class Walk:
         hashed = leaf_hash(leaf)
         if row.hash != hashed:
             self.findings.entry("leaf", index, "The leaf's bytes do not have the hash that is stored with them.")
-        event = self._event(index, leaf, row.columns)
+        event = self._event(index, leaf, row)
         if event is not None:
             self._meaning(index, event)
         if self.whole:
@@ -93,7 +100,8 @@ class Walk:
         self.findings.entry("leaf", expected, f"{missing} missing.")
         self.whole = False
 
-    def _event(self, index: int, leaf: bytes, columns: tuple[Any, ...] | None) -> Event | None:
+    def _event(self, index: int, leaf: bytes, row: Row) -> Event | None:
+        columns = row.columns
         try:
             event = events.parse(leaf)
             if event.at != self._at:
@@ -105,7 +113,13 @@ class Walk:
             told = (event.kind, event.about, event.by, self.micros)
             names = [n for n, a, b in zip(("kind", "about", "by", "at"), columns, told, strict=True) if a != b]
             self.findings.entry("column", index, f"The columns {', '.join(names)} say something else than the leaf.")
-        return event
+        try:
+            return self.erasures.opened(index, event, row.openings)
+        except BreakglassError as error:
+            self.findings.entry("private", index, error.message)
+        with suppress(BreakglassError):  # what else it says is judged all the same
+            return event._replace(data=private.restore(event.data, {}, NOT_SHOWN))
+        return None
 
     def _instant(self, index: int, event: Event) -> None:
         if self.all_checkpoints and index and self.checkpoints.size < index:
@@ -124,6 +138,10 @@ class Walk:
             said = self.said.take(index, event) if self.whole else None
         except BreakglassError as error:
             self.findings.entry("statement", index, f"The {event.kind}'s statement does not hold: {error.message}")
+        try:
+            self.erasures.take(event, self.said.approved)
+        except BreakglassError as error:
+            self.findings.entry("private", index, error.message)
         try:
             # After a gap no checkpoint can be judged any more: then it is nobody's fault that none covers this.
             covered = self.checkpoints.size if self.whole and self.all_checkpoints else index
@@ -172,6 +190,8 @@ class Walk:
             grants=len(self.followed.rows["grant"]),
             rows=self.compared,
             recordings=self.tapes,
+            erased=self.erasures.erased,
+            not_shown=self.erasures.not_shown,
             seconds=seconds,
             skipped=skipped,
             window=Window(

@@ -453,6 +453,7 @@ KINDS = {
     "replay": ("session", "stream"),
     "review": ("request", "grant", "account", "recordings", "classification", "summary"),
     "clock": ("now",),
+    "erase": ("entries", "because"),
 }
 
 
@@ -621,7 +622,10 @@ def same_key(old, key):
 
 # -- the bundle -------------------------------------------------------------------------------------------------------
 AT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00"
-CARRIES = {"request.approval": "approve", "request.denied": "deny", "review.signed": "review"}
+CARRIES = {
+    "request.approval": "approve", "request.denied": "deny", "review.signed": "review", "erasure.signed": "erase",
+}  # fmt: skip
+GONE = "(erased)"
 GRANT = (
     "deployment", "grant", "request", "person", "key", "account", "username", "endpoint", "host-key", "connector",
     "permissions", "recording", "roster", "opened-at", "not-after",
@@ -631,7 +635,7 @@ ENDS = {"closed", "revoked", "expired"}
 
 
 class Event:
-    def __init__(self, leaf):
+    def __init__(self, leaf, opened):
         need(len(leaf.encode()) <= 65535, "it is too long")
         value = loads(leaf)
         members = ("v", "kind", "at", "by", "about", "data")
@@ -641,9 +645,48 @@ class Event:
         need(re.fullmatch(AT, member(value, "at", str), re.ASCII), "its instant has another form")
         self.at, self.data = moment(value["at"]), member(value, "data", dict)
         need(all(type(one) in (str, int, bool) for one in self.data.values()), "its data is not flat")
+        self.private, self.missing = [name[:-1] for name in self.data if name.endswith("#")], False
+        need(set(opened) <= set(self.private), "it opens a value that the log does not commit to")
+        need(not opened or set(opened) == set(self.private), "some of its private values are gone, and some are not")
+        self.data = dict(self.restored(opened))
+
+    def restored(self, opened):
+        """Its data with the private values that the leaf commits to (log.md, Private values)."""
+        for marked, value in self.data.items():
+            if not marked.endswith("#"):
+                yield marked, value
+                continue
+            name = marked[:-1]
+            need(name not in self.data, f"it says its {name} twice")
+            need(type(value) is str and len(b64(value)) == 32, f"its {name} is no commitment")
+            if name not in opened:
+                self.missing = True
+                yield name, GONE
+                continue
+            need(
+                isinstance(opened[name], dict) and tuple(opened[name]) == ("salt", "value"),
+                "an opening has no such form",
+            )
+            salt, text = b64(member(opened[name], "salt", str)), member(opened[name], "value", str)
+            committed = sha(b"breakglass-private-v1\0" + salt + name.encode() + b"\0" + text.encode())
+            need(len(salt) == 16 and committed == b64(value), f"its {name} is not what the log committed to")
+            yield name, text
 
     def text(self, name):
         return member(self.data, name, str)
+
+
+def entry_members(one):
+    """Of a record of the bundle: `opened` stands only where the leaf commits to private values."""
+    more = ("opened",) if isinstance(one, dict) and "opened" in one else ()
+    return ("index", "leaf", *more, "proof")
+
+
+def entry_numbers(line):
+    need(re.fullmatch(r"(0|[1-9][0-9]{0,9})( [1-9][0-9]{0,9})*", line), "it does not name entries as it must")
+    found = [int(one) for one in line.split(" ")]
+    need(len(found) <= 300 and found == sorted(set(found)), "it does not name entries as it must")
+    return found
 
 
 class Judge:
@@ -654,6 +697,7 @@ class Judge:
         self.rosters, self.nonces, self.roots, self.used = [], {}, {}, set()
         self.made, self.state, self.approvers, self.grant, self.ended = None, "", {}, None, ""
         self.sessions, self.recordings, self.rotations, self.review = {}, {}, {}, None
+        self.private, self.erasing = {}, {}
         self.count = self.people_saw = self.checked = 0
 
     def judge(self, data):
@@ -662,12 +706,14 @@ class Judge:
         need(isinstance(top, dict) and tuple(top) == names, "it has other members than a bundle")
         need(top["format"] == "breakglass-bundle-v1", "it is no bundle of version 1")
         self.request, entries = member(top, "request", str), member(top, "entries", list)
-        found = [self.shape(one, ("index", "leaf", "proof"), "index") for one in entries]
+        found = [self.shape(one, entry_members(one), "index") for one in entries]
         need(len(found) >= 2 and found[0][0] == 0, "it does not begin with the founding roster")
         events = []
         for index, one, _ in found:
             self.where = f"entry {index}"
-            events.append(Event(member(one, "leaf", str)))
+            opened = one.get("opened", {})
+            need(isinstance(opened, dict) and (opened or "opened" not in one), "a record opens nothing")
+            events.append(Event(member(one, "leaf", str), opened))
         self.where = "entry 0"
         need(events[0].kind == "roster.adopted", "it is no roster")
         founding, _ = adopt([], events[0].data, self.pin)
@@ -685,6 +731,9 @@ class Judge:
         for (index, _, _), event in zip(found[:-1], events[:-1], strict=True):
             self.where = f"entry {index} ({event.kind})"
             self.entry(index, event)
+        for index, (event, erased) in self.private.items():
+            self.where = f"entry {index} ({event.kind})"
+            need(erased or not event.missing, "its private values are gone, and nothing says that they were erased")
         self.where = "the bundle"
         need(self.made, f"it does not hold its request {self.request}")
         need(set(self.roots) == self.used, "it holds a head that no statement names")
@@ -736,6 +785,10 @@ class Judge:
             for one in said:
                 self.use(index, event, one)
             return
+        if event.private:
+            self.private[index] = (event, False)
+        if kind == "entry.erased":
+            self.erased(event)
         wanted = "replay" if data.get("purpose") == "replay" else CARRIES.get(kind)
         said = None
         if wanted or statements(data):
@@ -832,6 +885,13 @@ class Judge:
             need(event.at >= instant(member(key, "approves_from", str)), "its key is too new to approve with")
             for name, value in self.terms(roster, account, policy).items():
                 need(facts[name] == value, f"it approves something else than was asked for: {name}")
+        elif said.kind == "erase":
+            roles = {"auditor", "custodian"} & set(person["roles"])
+            need(roles, f"{said.person} may not have anything erased")
+            named = entry_numbers(facts["entries"])
+            own = [n for n in named if n in self.private and self.private[n][0].by == said.person]
+            need(not own, f"{said.person} had their own entry erased")
+            self.erasing.setdefault(event.about, {})[said.person] = (roles, named)
         elif said.kind == "replay":
             need(
                 facts["session"] == event.about and "auditor" in person["roles"],
@@ -841,6 +901,20 @@ class Judge:
             involved = {self.made.by if self.made else "", *self.approvers}
             need(said.person == event.by and "auditor" in person["roles"], f"{said.person} could not sign this review")
             need(said.person not in involved, f"{said.person} asked or approved, and can't review")
+
+    def erased(self, event):
+        """Private values were taken away from beside the log: an auditor and another person, a custodian, signed."""
+        index = member(event.data, "entry", int)
+        one, before = self.private.get(index, (None, True))
+        need(one and not before and one.missing, f"entry {index} has no such values, or they are still there")
+        named = (event.about, event.text("fields"))
+        need(named == (one.about, " ".join(sorted(one.private))), f"entry {index} has other private values")
+        need(one.kind != "request.made" or not self.approvers, "its reason stands in what people signed")
+        those = self.erasing.get(event.text("erasure"), {}).items()
+        signers = {person: roles for person, (roles, entries) in those if index in entries}
+        both = [{person for person, roles in signers.items() if role in roles} for role in ("auditor", "custodian")]
+        need(all(both) and len(both[0] | both[1]) > 1, "it was not signed by an auditor and a custodian")
+        self.private[index] = (one, True)
 
     def terms(self, roster, account, policy):
         target = roster.thing("targets", member(account, "target", str))

@@ -22,6 +22,15 @@ entry = Table(
     Index("entry_kind", "kind", "idx"),
 )
 """`leaf` counts; the other columns are derived from it for queries, and the verifier never trusts them."""
+opening = Table(
+    "opening",
+    META,
+    Column("idx", SERIAL, primary_key=True, autoincrement=False),
+    text("name", primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    text("value"),
+)
+"""Private values: what opens the commitments in an entry's leaf (codec.private). Erasing deletes them."""
 node = Table(
     "node",
     META,

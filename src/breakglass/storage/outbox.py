@@ -6,7 +6,6 @@ again.
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from breakglass import faults
 from breakglass.errors import BreakglassError, NotFound
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
+from breakglass.storage import openings
 from breakglass.storage.books import entry, outbox
 from breakglass.storage.store import Store
 from breakglass.storage.work import Read, Work
@@ -62,7 +62,7 @@ def told(look: Read, index: int) -> Told:
     leaf = look.conn.execute(select(entry.c.leaf).where(entry.c.idx == index)).scalar_one_or_none()
     if leaf is None:
         raise NotFound(f"There is no log entry {index}.", what_to_do="Run `breakglass audit verify`.")
-    event = json.loads(leaf)
+    event = openings.event(leaf, openings.of(look, [index]).get(index, {}))
     at = datetime.fromisoformat(event["at"])
     return Told(index, event["kind"], event["about"], event["by"], at, event["data"])
 

@@ -37,6 +37,8 @@ class Kind(StrEnum):
     REVIEW = "review"
     CLOCK = "clock"
     """Custodians confirm the present instant after the clock jumped."""
+    ERASE = "erase"
+    """An auditor and a custodian have private values erased that stand beside the log."""
 
 
 _TERMS = (
@@ -50,6 +52,7 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.REPLAY: ("session", "stream"),
     Kind.REVIEW: ("request", "grant", "account", "recordings", "classification", "summary"),
     Kind.CLOCK: ("now",),
+    Kind.ERASE: ("entries", "because"),
 }
 """What a statement of each kind says beside the common lines, in order: this and nothing else."""
 

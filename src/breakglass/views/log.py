@@ -4,7 +4,6 @@ What is shown is read from the leaf, the bytes that the tree covers; the columns
 is never shown: its entry is proven by its hash.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,8 +12,9 @@ from sqlalchemy import ColumnElement, select
 
 from breakglass.audit import evidence, gather
 from breakglass.audit.bundle import Bundle
-from breakglass.errors import NotFound, Tampered
-from breakglass.storage import books
+from breakglass.errors import Malformed, NotFound, Tampered
+from breakglass.storage import books, openings
+from breakglass.storage.openings import Openings
 from breakglass.storage.work import Read
 from breakglass.views import shapes
 from breakglass.views.book import Book
@@ -58,7 +58,7 @@ def listed(
         rows = list(look.conn.execute(query.where(_e.idx > after).order_by(_e.idx).limit(limit)))
     else:
         rows = list(look.conn.execute(query.order_by(_e.idx.desc()).limit(limit)))[::-1]
-    return tuple(shown(book, row.idx, row.leaf) for row in rows)
+    return tuple(_shown(look, book, rows))
 
 
 def timeline(
@@ -67,7 +67,7 @@ def timeline(
     """What happened with these things, in the log's order. A replay stands under `session/auditor`."""
     replays = [f"{session}/{person}" for session in replays_of for person in book.roster.people]
     query = select(_e.idx, _e.leaf).where(_e.about.in_([*about, *replays])).order_by(_e.idx)
-    entries = [shown(book, row.idx, row.leaf) for row in look.conn.execute(query)]
+    entries = _shown(look, book, look.conn.execute(query).all())
     return tuple(
         shapes.Event(index=one.index, at=one.at, kind=one.kind, text=one.text)
         for one in entries
@@ -81,9 +81,11 @@ def proven(look: Read, book: Book, index: int) -> shapes.ProvenEntry:
         raise NotFound(f"There is no log entry {index}.", what_to_do="Look at `breakglass audit tail`.")
     found = evidence.of(look, index)
     hashed = look.conn.execute(select(_e.leaf_hash).where(_e.idx == index)).scalar_one()
+    opened = openings.of(look, [index]).get(index, {})
     return shapes.ProvenEntry(
-        entry=shown(book, index, found.leaf),
+        entry=shown(book, index, found.leaf, opened),
         leaf="" if HELD_BACK & data_of(found.leaf).keys() else found.leaf.decode(),
+        opened={name: (one.salt.hex(), one.value) for name, one in sorted(opened.items())},
         leaf_hash=hashed.hex(),
         size=found.size,
         proof=tuple(one.hex() for one in found.proof),
@@ -108,8 +110,13 @@ def checkpoint(look: Read) -> shapes.Checkpoint:
     return shapes.Checkpoint(size=row.size, note=row.note.decode())
 
 
-def shown(book: Book, index: int, leaf: bytes) -> shapes.Entry:
-    event = _read(index, leaf)
+def _shown(look: Read, book: Book, rows: Sequence[Any]) -> list[shapes.Entry]:
+    opened = openings.of(look, [row.idx for row in rows])
+    return [shown(book, row.idx, row.leaf, opened.get(row.idx, {})) for row in rows]
+
+
+def shown(book: Book, index: int, leaf: bytes, opened: Openings) -> shapes.Entry:
+    event = _read(index, leaf, opened)
     data = event["data"]
     return shapes.Entry(
         index=index,
@@ -123,17 +130,18 @@ def shown(book: Book, index: int, leaf: bytes) -> shapes.Entry:
 
 
 def data_of(leaf: bytes) -> dict[str, Any]:
-    data: dict[str, Any] = _read(-1, leaf)["data"]
+    """Of the machine's own facts, which hold nothing private."""
+    data: dict[str, Any] = _read(-1, leaf, {})["data"]
     return data
 
 
-def _read(index: int, leaf: bytes) -> dict[str, Any]:
+def _read(index: int, leaf: bytes, opened: Openings) -> dict[str, Any]:
     try:
-        event: dict[str, Any] = json.loads(leaf)
-        if not isinstance(event["data"], dict) or not {"at", "kind", "about", "by"} <= event.keys():
+        event = openings.event(leaf, opened)
+        if not {"at", "kind", "about", "by"} <= event.keys():
             raise TypeError
         datetime.fromisoformat(event["at"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, Malformed, Tampered):
         raise Tampered(
             f"Entry {index} of the log can't be read." if index >= 0 else "An entry of the log can't be read.",
             what_to_do="Run `breakglass audit verify`; call the auditors.",

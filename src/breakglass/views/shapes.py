@@ -323,7 +323,7 @@ class Entry:
     about: str
     by: str
     data: dict[str, str | int | bool]
-    """As the leaf has it, but for a grant's token."""
+    """As the leaf has it, with its private values, but for a grant's token."""
     text: str
 
 
@@ -334,6 +334,8 @@ class ProvenEntry:
     entry: Entry
     leaf: str
     """The exact text; empty where it holds a grant's token."""
+    opened: dict[str, tuple[str, str]]
+    """Salt (hex) and value of what the leaf commits to, by name, unless erased (docs/formats/log.md)."""
     leaf_hash: str
     """Hex of SHA-256(0x00, leaf)."""
     size: int

@@ -25,10 +25,12 @@ from pathlib import Path
 from breakglass.audit.event import Event, parse
 from breakglass.audit.evidence import leaves_from
 from breakglass.codec import syslog
-from breakglass.errors import Malformed, Unavailable
+from breakglass.codec.private import ERASED, restore
+from breakglass.errors import Malformed, Tampered, Unavailable
 from breakglass.flow import siem as steps
 from breakglass.flow.estate import Estate
 from breakglass.model.people import SYSTEM
+from breakglass.storage.openings import Openings
 from breakglass.storage.store import Store
 from breakglass.views.book import Book
 from breakglass.views.facts import sentence
@@ -108,7 +110,7 @@ class Siem:
         found = await self.store.read(leaves_from, start, SOME)
         if not found:
             return False
-        frames = b"".join(syslog.framed(self._message(index, leaf)) for index, leaf in found)
+        frames = b"".join(syslog.framed(self._message(index, leaf, opened)) for index, leaf, opened in found)
         writer = self._writer or await self._connect()
         writer.write(frames)
         async with asyncio.timeout(TAKEN_FOR):
@@ -117,11 +119,12 @@ class Siem:
         await asyncio.to_thread(self._write, found[-1][0] + 1)
         return True
 
-    def _message(self, index: int, leaf: bytes) -> bytes:
+    def _message(self, index: int, leaf: bytes, opened: Openings) -> bytes:
         roster = self.estate.roster
         try:
             event = parse(leaf)
-        except Malformed:  # it is told and passed: what is behind it must not wait for it
+            event = event._replace(data=restore(event.data, opened, ERASED))
+        except (Malformed, Tampered):  # it is told and passed: what is behind it must not wait for it
             now = self.store.now().isoformat(timespec="microseconds")
             event = Event("vault.tampered", now, SYSTEM.id, str(index), {"why": f"Entry {index} can't be read."})
         text = sentence(Book(self.estate.chain, str), kind=event.kind, about=event.about, by=event.by, data=event.data)

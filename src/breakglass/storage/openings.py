@@ -1,0 +1,52 @@
+"""The private values that stand beside the log, by entry and name; each fits the commitment in its leaf, or is refused.
+
+No other module reads the table `opening`, but the verifier, which believes nobody.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from breakglass.codec.private import ERASED, Opening, restore
+from breakglass.errors import Tampered
+from breakglass.storage.books import opening
+from breakglass.storage.work import Read, Work
+
+Openings = Mapping[str, Opening]
+_o = opening.c
+
+
+def of(look: Read, indexes: Iterable[int]) -> dict[int, dict[str, Opening]]:
+    """Those that are there, by entry; an entry without one is not in it."""
+    return found(look.conn, indexes)
+
+
+def found(conn: Connection, indexes: Iterable[int]) -> dict[int, dict[str, Opening]]:
+    wanted, result = list(indexes), dict[int, dict[str, Opening]]()
+    for start in range(0, len(wanted), 500):
+        some = wanted[start : start + 500]
+        for row in conn.execute(select(opening).where(_o.idx.in_(some))):
+            result.setdefault(row.idx, {})[row.name] = Opening(row.salt, row.value)
+    return result
+
+
+def rows(index: int, openings: Openings) -> list[dict[str, object]]:
+    """For the table."""
+    return [{"idx": index, "name": name, "salt": one.salt, "value": one.value} for name, one in openings.items()]
+
+
+def event(leaf: bytes, openings: Openings) -> dict[str, Any]:
+    """A leaf's JSON with the values that it commits to; what was erased says so. Raises `Tampered`, and `ValueError`,
+    `KeyError`, `TypeError`, `AttributeError` for what is no event."""
+    read: dict[str, Any] = json.loads(leaf)
+    read["data"] = restore(read["data"], openings, ERASED)
+    return read
+
+
+def erase(work: Work, index: int, names: Sequence[str]) -> None:
+    """Take the values of one entry away. Raises `Tampered` when they are not there."""
+    gone = work.conn.execute(delete(opening).where(_o.idx == index, _o.name.in_(names))).rowcount
+    if gone != len(names):
+        raise Tampered(f"Entry {index} has no such values.", what_to_do="Run `breakglass audit verify`.")
