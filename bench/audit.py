@@ -31,7 +31,7 @@ async def measure(wanted: Wanted, folder: Path) -> AsyncIterator[Row]:
     if not wanted("audit.append_batch"):
         return
     facts = _facts()
-    leaves = [leaf(Stamped(fact, SYSTEM.id, datetime.now(UTC))) for fact in facts]
+    leaves = [leaf(Stamped(fact, SYSTEM.id, datetime.now(UTC))).data for fact in facts]
     async with opened(folder, 1) as office:
         tree = SqliteTree(str(folder / "pymerkle.db"))
         with tree, Inserts(folder / "plain.db") as plain:
