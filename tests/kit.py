@@ -12,7 +12,7 @@ reaches a target: sessions and rotations are put down by the steps that the gate
 import secrets
 from asyncio import to_thread
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -284,16 +284,19 @@ class Town:
         password: str = PASSWORD,
         database: str = "",
         passkeys: Mapping[str, Passkey] = MappingProxyType({}),
+        change: Callable[[dict[str, Any]], object] | None = None,
     ) -> AsyncIterator[Self]:
         """Founded, unsealed, and with a credential for `ACCOUNT` unless `password` is empty. `database` is a migrated
-        one; without it, there is a SQLite file. `passkeys`, by login, stand in the roster after the SSH keys."""
+        one; without it, there is a SQLite file. `passkeys`, by login, stand in the roster after the SSH keys;
+        `change` has its way with the estate before it is signed."""
         people = {login: Person(login) for login in PEOPLE}
         clock = Clock()
         made = make(folder / "vault", DEPLOYMENT, ORIGIN, k=2, n=3)
         keys = {"log": made.public.log, "grant": made.public.grant, "recording": made.public.recording}
-        document = drafting.founding(
-            estate(people, passkeys), deployment=DEPLOYMENT, origin=ORIGIN, keys=keys, at=FOUNDED
-        )
+        wanted = estate(people, passkeys)
+        if change:
+            change(wanted)
+        document = drafting.founding(wanted, deployment=DEPLOYMENT, origin=ORIGIN, keys=keys, at=FOUNDED)
         roster = parse(document)
         version = carried(roster, document, people["carol"], people["cem"])
         vault = Vault(folder / "vault", wall=clock)
@@ -344,7 +347,11 @@ class Town:
 
     # -- people -------------------------------------------------------------------------------------------------------
     def actor(self, login: str) -> Actor:
-        return self.estate.roster.actor(login, self.people[login].key, self.store.now())
+        """By their SSH key, or by their first where the estate holds another."""
+        roster, one = self.estate.roster, self.people[login]
+        known = roster.people[one.id]
+        key = one.key if known.key(one.key) else known.keys[0].fingerprint
+        return roster.actor(login, key, self.store.now())
 
     async def do(self, login: str, step: Any, *args: Any, **kwargs: Any) -> Any:
         return (await self.store.run(self.actor(login), step, *args, **kwargs)).value

@@ -72,6 +72,12 @@ class AlreadyApproved(Refused):
     code = "already_approved"
 
 
+class NeedsSshSignature(Refused):
+    """A passkey's word where the policy keeps what is open for SSH signatures."""
+
+    code = "needs_ssh_signature"
+
+
 class BadSignature(Refused):
     """A signature that does not fit its statement, its key or its person."""
 

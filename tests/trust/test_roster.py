@@ -133,6 +133,8 @@ WRONG = {
     "environment": ("targets/tgt_db1/environment", "prod"),
     "target of an account": ("accounts/acc_db1-root/target", "tgt_x"),
     "policy of an account": ("accounts/acc_db1-root/policy", "pol_x"),
+    "more SSH signatures than people": ("policies/pol_two/ssh_signatures", 3),
+    "less than none": ("policies/pol_two/ssh_signatures", -1),
     "short passwords": ("accounts/acc_db1-root/password", {"length": 8}),
     "few characters": ("accounts/acc_db1-root/password", {"alphabet": "abc"}),
     "rotate at": ("accounts/acc_db1-root/rotate_at", "never"),

@@ -78,6 +78,26 @@ def test_the_page_shows_one_statement_and_has_another_signed(world: World) -> No
             judged(world, [Signed(wanted, BO.sign(shown).signature), good])
 
 
+def test_a_taken_over_page_that_offers_what_it_has_signed_needs_an_ssh_key_too(world: World) -> None:
+    """It draws B up, shows A, and gives B and its signature to the vault: under the origin that the passkeys believe,
+    only a text that somebody read elsewhere helps. That is what `ssh_signatures` of a policy asks for."""
+    lied = [PHONES[one].sign(text_of(world, one, duration="14400 seconds")) for one in ("bo", "di")]
+    assert judged(world, lied).approvers == ("usr_bo", "usr_di")
+
+    world.change(lambda estate: estate["policies"]["pol_two"].update(ssh_signatures=1))
+    lied = [PHONES[one].sign(text_of(world, one, duration="14400 seconds")) for one in ("bo", "di")]
+    with pytest.raises(NotEntitled, match="1 by ssh-keygen"):
+        judged(world, lied)
+    with pytest.raises(NotEntitled):  # di's SSH key signed what di read
+        judged(world, [lied[0], world.approval("di")])
+    honest = [BO.sign(text_of(world, "bo")), world.approval("di")]
+    token = judged(world, honest).token
+    chain = chains.extend(None, world.vault.status().founding, world.versions)
+    assert judge_past(chain, token, honest)
+    with pytest.raises(NotEntitled):
+        judge_past(chain, token, [honest[0], DI.sign(text_of(world, "di"))])
+
+
 def test_an_approval_of_one_request_is_none_of_another(world: World) -> None:
     signed = [PHONES[one].sign(text_of(world, one, about="req_2")) for one in ("bo", "di")]
     assert judged(world, signed, request=RequestId("req_2")).token.request == "req_2"

@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from tests.kit import Town
 from tests.web.visitor import Visitor, words
 
 PHONE = Passkey("dana")
+EVES = Passkey("eve")
 
 
 @pytest.fixture
@@ -66,3 +68,50 @@ async def test_a_text_that_was_changed_on_the_way_is_refused(app: FastAPI, town:
         page = await dana.post(f"/requests/{request}/approve", form, 403)
         assert "data-sign" in page  # the chosen key stays chosen
     assert "0 of 2 approvals" in words(await dana.get(f"/requests/{request}"))
+
+
+def high(estate: dict[str, Any]) -> None:
+    """One of the two must sign with an SSH key, and eve has none."""
+    estate["policies"]["pol_dual"]["ssh_signatures"] = 1
+    del estate["people"]["usr_eve"]["keys"][0]
+
+
+async def test_what_is_kept_for_an_ssh_key_is_offered_to_no_passkey(tmp_path: Path) -> None:
+    bos = Passkey("bo")
+    async with Town.found(tmp_path, passkeys={"eve": EVES, "bo": bos}, change=high) as town:
+        app = make(House(town.services()))
+        bo, eve = await Visitor(app, town, "bo").sign_in(), await Visitor(app, town, "eve").sign_in()
+        request = await town.ask()
+        where, query = f"/requests/{request}/decide", f"?key={bos.fingerprint.replace('+', '%2B')}"
+        earlier = field(await bo.get(where + query), "text")  # drawn up while a passkey could still have the place
+        form = {"text": (text := field(await eve.get(where), "text")), "signature": EVES.sign(text).signature}
+        assert await eve.post(f"/requests/{request}/approve", form) == f"/requests/{request}"
+        assert "1 more must be signed with ssh-keygen." in words(await bo.get(f"/requests/{request}"))
+
+        page = await bo.get(where + query)
+        assert "This needs an SSH key, not a passkey" in words(page)
+        assert "ssh-keygen -Y sign" in page
+        assert "data-sign" not in page
+        late = {"text": earlier, "signature": bos.sign(earlier).signature, "key": bos.fingerprint}
+        page = await bo.post(f"/requests/{request}/approve", late, 409)
+        assert "must be signed with an SSH key" in words(page)
+        assert "data-sign" not in page
+        await town.approve(request, "bo")
+        assert "You have approved this" in words(await bo.get(where))
+
+
+async def test_who_has_only_a_passkey_is_told_and_can_still_deny(tmp_path: Path) -> None:
+    bos = Passkey("bo")
+    async with Town.found(tmp_path, passkeys={"eve": EVES, "bo": bos}, change=high) as town:
+        app = make(House(town.services()))
+        bo, eve = await Visitor(app, town, "bo").sign_in(), await Visitor(app, town, "eve").sign_in()
+        request = await town.ask()
+        text = field(await bo.get(f"/requests/{request}/decide?key={bos.fingerprint.replace('+', '%2B')}"), "text")
+        await bo.post(f"/requests/{request}/approve", {"text": text, "signature": bos.sign(text).signature})
+        page = await eve.get(f"/requests/{request}/decide")
+        assert "The estate holds no SSH key of yours" in words(page)
+        assert "data-sign" not in page
+        page = await eve.post(f"/requests/{request}/denial", {"reason": "Call me first."}, 200)
+        text = field(page, "text")
+        await eve.post(f"/requests/{request}/deny", {"text": text, "signature": EVES.sign(text).signature})
+        assert "Call me first." in words(await eve.get(f"/requests/{request}"))

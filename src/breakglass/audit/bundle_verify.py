@@ -25,10 +25,8 @@ from breakglass.audit.pinned import must_be_pin
 from breakglass.audit.said import ADOPTED, Said, version_of
 from breakglass.codec import note
 from breakglass.codec.lines import clean
-from breakglass.errors import BadSignature, BreakglassError, Malformed, NotEntitled, Tampered
-from breakglass.model.policy import in_words, missing
+from breakglass.errors import BadSignature, BreakglassError, Malformed, Tampered
 from breakglass.trust import chain as chains
-from breakglass.trust.grant import open_token
 from breakglass.trust.roster import Roster
 from breakglass.trust.statement import Statement
 from breakglass.trust.tree import leaf_hash, verify_consistency, verify_inclusion
@@ -113,7 +111,6 @@ class _Run:
         self.said = Said(pin, self._root, self.erasures)
         self.head: note.Checkpoint | None = None
         self.origin = self.exported_at = ""
-        self.approved_by: list[str] = []
         self.checked: set[str] = set()
 
     def judge(self, bundle: Bundle) -> None:
@@ -201,26 +198,12 @@ class _Run:
         statement = self.said.take(index, event)
         self.erasures.take(event, self.said.approved)
         self.followed.take(index, event, statement, self.said.chain, index)
-        if event.kind == "request.approval" and event.about == self.bundle.request and statement is not None:
-            self.approved_by.append(statement.person)
-        elif event.kind == "grant.opened":
-            self._must_be_a_quorum(event)
-        elif event.kind == "session.connecting":
+        if event.kind == "grant.opened" and event.text("request") != self.bundle.request:
+            raise Tampered("It is the grant of another request.", what_to_do=_CALL)
+        if event.kind == "session.connecting":
             self._must_be_in_its_grant(event)
         elif event.kind == "review.signed" and statement is not None:
             self._must_be_of_these_recordings(event, statement)
-
-    def _must_be_a_quorum(self, event: Event) -> None:
-        if self.said.chain is None:
-            raise Tampered("No roster holds.", what_to_do=_CALL)
-        token = open_token(event.text("token"), self.said.chain.head.keys.grant)
-        roster = self.said.chain.at(int(token.roster.partition(" ")[0]))
-        quorum = roster.policy_of(roster.account(token.account)).quorum
-        people = roster.groups_of(token.opened_at)
-        if token.request != self.bundle.request:
-            raise Tampered("It is the grant of another request.", what_to_do=_CALL)
-        if lacking := missing(quorum, self.approved_by, people):
-            raise NotEntitled(f"The grant lacks approvals: {in_words(lacking)}.", what_to_do=_CALL)
 
     def _must_be_in_its_grant(self, event: Event) -> None:
         grant = self.followed.rows["grant"][event.text("grant")]

@@ -15,14 +15,15 @@ from breakglass.audit.erasing import SIGNED, Erasures
 from breakglass.audit.event import Event
 from breakglass.codec import instant
 from breakglass.codec.private import Unknown
-from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed, Replayed, Tampered
+from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed, NotEntitled, Replayed, Tampered
 from breakglass.model.ids import UserId
 from breakglass.model.people import Role
 from breakglass.trust import chain as chains
 from breakglass.trust import clock, terms
 from breakglass.trust.chain import Chain, Version
+from breakglass.trust.grant import open_token
 from breakglass.trust.roster import Roster
-from breakglass.trust.signature import may_approve, verify
+from breakglass.trust.signature import may_approve, verify, with_ssh_key
 from breakglass.trust.statement import Kind, Signed, Statement
 from breakglass.trust.statement import parse as parse_statement
 
@@ -65,8 +66,8 @@ class Said:
         """The largest log head that a valid statement names."""
         self._pin, self._root, self._erasures = pin, root, erasures
         self._asked: dict[str, _Asked] = {}
-        self._approvers: dict[str, set[str]] = {}
-        """Request -> who approved it."""
+        self._approvers: dict[str, dict[str, bool]] = {}
+        """Who approved each request, and whether with an SSH key."""
         self._proposed: dict[str, str] = {}
         self._used: dict[str, tuple[str, str]] = {}
         """Nonce -> the kind of the latest entry that holds its statement, and the text."""
@@ -86,6 +87,8 @@ class Said:
             )
         elif event.kind == "roster.proposed":
             self._proposed[event.about] = f"{event.number('version')} {event.text('hash')}"
+        elif event.kind == "grant.opened":
+            self._must_be_a_quorum(event)
         elif event.kind in (times.CONFIRMED, times.REFUSED):
             said, self._times = self._times, {}
             if event.kind == times.CONFIRMED:
@@ -195,8 +198,8 @@ class Said:
         if asked is None:
             raise BadSignature("It is for a request that the log does not have.", what_to_do=_CALL)
         account = roster.account(asked.account)
-        groups = {part.group for part in roster.policy_of(account).quorum}
-        if person.id == asked.by or Role.APPROVER not in person.roles or not groups & person.groups:
+        counts = roster.policy_of(account).counts(person.groups)
+        if person.id == asked.by or Role.APPROVER not in person.roles or not counts:
             raise BadSignature(f"The word of {person.id} does not count for this request.", what_to_do=_CALL)
         if statement.kind is Kind.DENY:
             if (facts["requester"], facts["account"]) != (asked.by, asked.account):
@@ -217,7 +220,19 @@ class Said:
             raise BadSignature(f"It approves something else than was asked for: {differing[0]}.", what_to_do=_CALL)
         if person.id in self._approvers.get(event.about, ()):
             raise Replayed(f"{person.id} approved this request twice.", what_to_do=_CALL)
-        self._approvers.setdefault(event.about, set()).add(person.id)
+        self._approvers.setdefault(event.about, {})[person.id] = with_ssh_key(event.text("signature"))
+
+    def _must_be_a_quorum(self, event: Event) -> None:
+        """The vault gave this grant; whether it should have, the approvals before it say."""
+        if self.chain is None:
+            raise Tampered("No roster holds by which the grant could be judged.", what_to_do=_CALL)
+        token = open_token(event.text("token"), self.chain.head.keys.grant)
+        version = token.roster.partition(" ")[0]
+        roster = self.chain.at(int(version) if version.isdecimal() else -1)
+        policy, given = roster.policy_of(roster.account(token.account)), self._approvers.get(token.request, {})
+        by_ssh = {person for person, ssh in given.items() if ssh}
+        if lacking := policy.lacks(given, by_ssh, roster.groups_of(token.opened_at)):
+            raise NotEntitled(f"The grant lacks approvals: {lacking}.", what_to_do=_CALL)
 
     def _heads(self, index: int, signed: Signed, statement: Statement, event: Event) -> None:
         """The head that the signer saw was this log's; and a statement is used in its time, and once."""

@@ -8,13 +8,12 @@ from breakglass.identity.access import permit
 from breakglass.model import request as requests
 from breakglass.model.ids import ApprovalId, RequestId, UserId
 from breakglass.model.people import Role
-from breakglass.model.policy import in_words
 from breakglass.model.request import AccessRequest, Approval
 from breakglass.storage.work import Work
 from breakglass.trust import terms
 from breakglass.trust.chain import Chain
 from breakglass.trust.roster import Roster
-from breakglass.trust.signature import may_approve
+from breakglass.trust.signature import may_approve, with_ssh_key
 from breakglass.trust.statement import Kind, Statement
 
 
@@ -31,6 +30,7 @@ def offer(work: Work, chain: Chain, id: RequestId, kind: Kind, reason: str = "")
             "You have approved this request before.", what_to_do="Nothing: your approval counts.", about=id
         )
     else:
+        _leave_room(work, chain.head, request)
         facts = terms.draw_up(request, chain.head).facts()
     return draw_up(work, chain, kind, id, facts, until=request.decide_by)
 
@@ -62,7 +62,8 @@ def approve(work: Work, chain: Chain, id: RequestId, signature: str, text: str |
     )
     given = work.find(Approval, request=id)
     groups = roster.groups_of(work.now)
-    return work.apply(requests.approve(request, given, new, policy=policy, groups=groups, now=work.now))
+    by_ssh = {one.by for one in [*given, new] if with_ssh_key(one.signature)}
+    return work.apply(requests.approve(request, given, new, policy=policy, groups=groups, by_ssh=by_ssh, now=work.now))
 
 
 def deny(work: Work, chain: Chain, id: RequestId, signature: str, text: str | None = None) -> AccessRequest:
@@ -81,18 +82,30 @@ def cancel(work: Work, id: RequestId) -> AccessRequest:
     return work.apply(requests.cancel(request, by=work.actor.id, now=work.now))
 
 
+def _leave_room(work: Work, roster: Roster, request: AccessRequest) -> None:
+    """Told before anybody touches a passkey whose word would not be taken."""
+    key = roster.person(work.actor.id).key(work.actor.key)
+    if key is None or key.passkey is None:
+        return
+    given = work.find(Approval, request=request.id)
+    by_ssh = {one.by for one in given if with_ssh_key(one.signature)}
+    policy = roster.policy_of(roster.account(request.account))
+    lacking = policy.lacks([one.by for one in given], by_ssh, roster.groups_of(work.now))
+    requests.must_leave_room(policy, lacking, about=request.id)
+
+
 def _may_decide(roster: Roster, request: AccessRequest, person: UserId) -> UserId:
     """Raises unless this person's word could count: so that nobody signs in vain."""
     policy = roster.policy_of(roster.account(request.account))
     found = roster.person(person)
     if person == request.by:
         raise SelfApproval(
-            "This is your own request.", what_to_do=f"Others must decide: {in_words(policy.quorum)}.", about=request.id
+            "This is your own request.", what_to_do=f"Others must decide: {policy.words()}.", about=request.id
         )
-    if Role.APPROVER not in found.roles or not {part.group for part in policy.quorum} & found.groups:
+    if Role.APPROVER not in found.roles or not policy.counts(found.groups):
         raise Forbidden(
             f"The word of {found.name} does not count for this account.",
-            what_to_do=f"It needs {in_words(policy.quorum)}.",
+            what_to_do=f"It needs {policy.words()}.",
             about=request.id,
         )
     return found.id

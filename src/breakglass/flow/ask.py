@@ -11,7 +11,7 @@ from breakglass.model import review as reviews
 from breakglass.model.credential import Credential
 from breakglass.model.ids import RequestId
 from breakglass.model.people import Role
-from breakglass.model.policy import Policy, in_words, missing
+from breakglass.model.policy import Policy
 from breakglass.model.request import AccessRequest, State
 from breakglass.model.review import Review
 from breakglass.model.target import Account, Protocol
@@ -104,10 +104,10 @@ def _has_credential(work: Work, asked: AccessRequest) -> None:
 def _can_be_approved(work: Work, roster: Roster, policy: Policy, asked: AccessRequest) -> None:
     groups = roster.groups_of(work.now)
     others = [id for id, one in roster.people.items() if Role.APPROVER in one.roles and id != asked.by and id in groups]
-    lacking = missing(policy.quorum, sorted(others), groups)
-    if lacking:
+    with_ssh = {id for id in others if roster.people[id].has_ssh_key}
+    if lacking := policy.lacks(sorted(others), with_ssh, groups):
         raise Refused(
-            f"Nobody could approve this: {in_words(lacking)} are missing.",
+            f"Nobody could approve this: {lacking} are missing.",
             what_to_do="Custodians add approvers to the roster; meanwhile ask for an account with another policy.",
             about=asked.account,
         )

@@ -73,6 +73,10 @@ class Person:
     def active(self, now: datetime) -> bool:
         return self.expires_at is None or now < self.expires_at
 
+    @property
+    def has_ssh_key(self) -> bool:
+        return any(key.passkey is None for key in self.keys)
+
     def key(self, fingerprint: str) -> Key | None:
         return next((key for key in self.keys if key.fingerprint == fingerprint), None)
 

@@ -5,7 +5,7 @@
 Distinct people; the requester never counts; a person in two groups counts once (for whichever group needs them).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -56,6 +56,47 @@ class Policy:
     recording: RecordingMode = RecordingMode.STRICT
     bulk_cap: int = 16 * 1024 * 1024
     """Bytes of one stream without a terminal that are recorded whole; beyond it: size and SHA-256."""
+    ssh_signatures: int = 0
+    """How many of the quorum must sign with an SSH key. A passkey signs what a page hands to it, which a page that was
+    taken over can make another text than the one it shows; `ssh-keygen` signs the file that its person read."""
+
+    def lacks(self, given: Iterable[Name], by_ssh: Collection[Name], groups: Mapping[Name, Iterable[str]]) -> "Lacking":
+        """What is missing when these people agreed, those in `by_ssh` with an SSH key."""
+        given = list(given)
+        count = sum(one in by_ssh for one in dict.fromkeys(given) if self.counts(groups.get(one, ())))
+        return Lacking(tuple(missing(self.quorum, given, groups)), max(0, self.ssh_signatures - count))
+
+    def counts(self, groups: Iterable[str]) -> bool:
+        """Whether the word of somebody in these groups counts."""
+        return not {part.group for part in self.quorum}.isdisjoint(groups)
+
+    def words(self) -> str:
+        """`2 of responders, 1 of security, 1 of them with ssh-keygen`"""
+        by_ssh = f", {self.ssh_signatures} of them with ssh-keygen" if self.ssh_signatures else ""
+        return in_words(self.quorum) + by_ssh
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What a policy still asks for; false when that is nothing."""
+
+    parts: Quorum
+    ssh_signatures: int
+
+    def __bool__(self) -> bool:
+        return bool(self.parts or self.ssh_signatures)
+
+    def __str__(self) -> str:
+        """`1 of responders, 1 of security (1 by ssh-keygen)`, `1 signature by ssh-keygen`"""
+        people = in_words(self.parts)
+        if not self.ssh_signatures:
+            return people
+        return f"{people} ({self.ssh_signatures} by ssh-keygen)" if people else f"{self.ssh_signatures} by ssh-keygen"
+
+    @property
+    def only_ssh_is_left(self) -> bool:
+        """The places that are open are all wanted for SSH signatures: one more passkey would take the last of them."""
+        return bool(self.ssh_signatures) and sum(part.count for part in self.parts) <= self.ssh_signatures
 
 
 def missing(quorum: Quorum, given: Iterable[Name], groups: Mapping[Name, Iterable[str]]) -> Sequence[Part]:

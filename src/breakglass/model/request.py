@@ -6,16 +6,16 @@ pending ─┬─ quorum met ──▶ approved   (the vault then opens a Grant)
          └─ deadline ────▶ expired
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from breakglass.errors import AlreadyApproved, Forbidden, Malformed, SelfApproval, WrongState
+from breakglass.errors import AlreadyApproved, Forbidden, Malformed, NeedsSshSignature, SelfApproval, WrongState
 from breakglass.model.change import Change, Fact, Moves
 from breakglass.model.ids import ApprovalId, RequestId, UserId
-from breakglass.model.policy import Policy, in_words, missing
+from breakglass.model.policy import Lacking, Policy
 from breakglass.model.target import AccountId
 
 REASON_MAX = 500
@@ -112,28 +112,31 @@ def approve(
     *,
     policy: Policy,
     groups: Mapping[str, Iterable[str]],
+    by_ssh: Collection[str],
     now: datetime,
 ) -> Change[AccessRequest]:
-    """Add one approval; when the quorum is met the request becomes approved. `groups` are those of everybody concerned.
+    """Add one approval; when the quorum is met the request becomes approved. `groups` are those of everybody concerned,
+    `by_ssh` the people whose approval (the new one too) an SSH key signed.
 
     Raises `WrongState` once decided or late, `SelfApproval` for the requester, `AlreadyApproved` the second time,
-    `Forbidden` for somebody whose groups the policy does not name.
+    `Forbidden` for somebody whose groups the policy does not name, `NeedsSshSignature` for a passkey's word where only
+    places for SSH signatures are open.
     """
     request.must_be_open(now)
     if new.by == request.by:
         raise SelfApproval(
             "This is your own request.",
-            what_to_do=f"Others must approve it: {in_words(policy.quorum)}.",
+            what_to_do=f"Others must approve it: {policy.words()}.",
             about=request.id,
         )
     if any(new.by == other.by for other in given):
         raise AlreadyApproved(
             "You have approved this request before.", what_to_do="Nothing: your approval counts.", about=request.id
         )
-    if not {part.group for part in policy.quorum} & set(groups.get(new.by, ())):
+    if not policy.counts(groups.get(new.by, ())):
         raise Forbidden(
             "Your word does not count for this account.",
-            what_to_do=f"It needs {in_words(policy.quorum)}.",
+            what_to_do=f"It needs {policy.words()}.",
             about=request.id,
         )
     said = Fact(
@@ -141,9 +144,24 @@ def approve(
         request.id,
         {"approval": new.id, "statement": new.statement, "signature": new.signature},
     )
-    if missing(policy.quorum, [other.by for other in given] + [new.by], groups):
+    before = [other.by for other in given]
+    if new.by not in by_ssh:
+        must_leave_room(policy, policy.lacks(before, by_ssh, groups), about=request.id)
+    if policy.lacks([*before, new.by], by_ssh, groups):
         return Change(request, (said,), also=(new,))
     return Change(replace(request, state=State.APPROVED), (said, Fact("request.approved", request.id)), also=(new,))
+
+
+def must_leave_room(policy: Policy, lacking: Lacking, *, about: str) -> None:
+    """Raises `NeedsSshSignature` when a passkey's word would take a place that the policy keeps for an SSH
+    signature: that person can still sign with an SSH key, and nobody's word is spent in vain."""
+    if lacking.only_ssh_is_left:
+        raise NeedsSshSignature(
+            f"This account asks for {policy.words()}; what is still missing must be signed with an SSH key.",
+            what_to_do=f"`ssh gate statement {about} > file`, read it, `ssh-keygen -Y sign -n breakglass -f KEY file`, "
+            f"`ssh gate approve {about} < file.sig`.",
+            about=about,
+        )
 
 
 def deny(request: AccessRequest, statement: str, signature: str, *, now: datetime) -> Change[AccessRequest]:

@@ -865,7 +865,7 @@ class Judge:
         self.use(index, event, said)
         if kind == "approve":
             need(said.person not in self.approvers, f"{said.person} approved it twice")
-            self.approvers[said.person] = True
+            self.approvers[said.person] = not said.signature.startswith("-----BEGIN WEBAUTHN")
 
     def fits(self, roster, event, said):
         """May this person say this, under this roster?"""
@@ -988,6 +988,11 @@ class Judge:
             need(token[name] == terms[name], f"the grant opens something else than the roster says: {name}")
         lacking = quorum_lacks(policy["quorum"], self.approvers, then.groups(opened))
         need(not lacking, f"the grant lacks approvals of: {', '.join(lacking)}")
+        counted = {part["group"] for part in policy["quorum"]}
+        ssh = [
+            one for one, by_ssh in self.approvers.items() if by_ssh and counted & then.groups(opened).get(one, set())
+        ]
+        need(len(ssh) >= policy.get("ssh_signatures", 0), "the grant lacks an approval that an SSH key signed")
         self.grant = {**token, "until": until}
 
     def connecting(self, event):

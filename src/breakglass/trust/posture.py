@@ -23,8 +23,9 @@ def must_be_usable(roster: Roster, now: datetime) -> None:
     approvers = [id for id in signers if Role.APPROVER in active[id].roles]
     for account in roster.accounts.values():
         policy = roster.policy_of(account)
-        if lacking := missing(policy.quorum, approvers, groups):
+        with_ssh = {id for id in approvers if active[id].has_ssh_key}
+        if wanted := policy.lacks(approvers, with_ssh, groups):
             raise Malformed(
-                f"Nobody could approve access to {account.id}: {in_words(lacking)} missing.",
+                f"Nobody could approve access to {account.id}: {wanted} missing.",
                 what_to_do="Add approvers to these groups, or change the policy.",
             )

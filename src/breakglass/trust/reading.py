@@ -160,15 +160,16 @@ def quorum(obj: Obj, name: str, groups: frozenset[str]) -> Quorum:
 def policies(obj: Obj, groups: frozenset[str]) -> tuple[Mapping[str, Policy], Mapping[str, str]]:
     found, hashes = {}, {}
     for id, one in obj.members("pol"):
-        hashes[id] = canonical.digest(one.value)
+        hashes[id], places = canonical.digest(one.value), quorum(one, "quorum", groups)
         found[id] = Policy(
             id=id,
-            quorum=quorum(one, "quorum", groups),
+            quorum=places,
             max_for=one.seconds("max_seconds", least=60, most=7 * 86400),
             decide_for=one.seconds("decide_seconds", least=60, most=7 * 86400),
             permissions=frozenset(map(Permission, one.names("permissions", frozenset(Permission)))),
             recording=RecordingMode(one.one_of("recording", tuple(RecordingMode), "strict")),
             bulk_cap=one.number("bulk_cap", 16 * 1024 * 1024, most=2**40),
+            ssh_signatures=one.number("ssh_signatures", 0, most=sum(part.count for part in places)),
         )
         one.done()
     return found, hashes

@@ -89,6 +89,11 @@ def check_signature(signed: Signed, roster: Roster) -> Statement:
     return statement
 
 
+def with_ssh_key(signature: str) -> bool:
+    """Whether an SSH key made this signature, which was verified: `ssh-keygen` signs the file that its person read."""
+    return not webauthn.armored(signature)
+
+
 def is_for(text: str, signature: str) -> bool:
     """Whether this signature was made for this text; by whom, and whether that counts, `verify` says."""
     try:

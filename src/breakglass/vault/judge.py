@@ -18,13 +18,12 @@ from breakglass.codec import instant
 from breakglass.errors import BreakglassError, Expired, Forbidden, Malformed, NotEntitled, SelfApproval, Tampered
 from breakglass.model.ids import GrantId, RequestId, UserId
 from breakglass.model.people import Role
-from breakglass.model.policy import in_words, missing
 from breakglass.model.target import Account, Endpoint
 from breakglass.trust import clock
 from breakglass.trust.chain import Chain
 from breakglass.trust.grant import Token
 from breakglass.trust.roster import Roster
-from breakglass.trust.signature import check_signature, may_approve, verify
+from breakglass.trust.signature import check_signature, may_approve, verify, with_ssh_key
 from breakglass.trust.statement import Kind, Signed, Statement, parse
 from breakglass.trust.terms import terms
 
@@ -77,8 +76,9 @@ def judge_grant(
     if duration > policy.max_for:
         raise _no(f"The policy {policy.id} does not give access for that long.", request)
     _must_be_requester(roster, facts["requester"], facts["requester-key"], now, about=request)
-    if lacking := missing(policy.quorum, approvers, _groups(roster, now)):
-        raise _no(f"Approvals are missing: {in_words(lacking)}.", request, "Ask them to approve it.")
+    by_ssh = {who for who, signed in zip(approvers, approvals, strict=True) if with_ssh_key(signed.signature)}
+    if lacking := policy.lacks(approvers, by_ssh, _groups(roster, now)):
+        raise _no(f"Approvals are missing: {lacking}.", request, "Ask them to approve it.")
     opened_at = now.astimezone(UTC).replace(microsecond=0)
     token = Token(
         deployment=roster.deployment,
@@ -225,7 +225,7 @@ def judge_past(chain: Chain, token: Token, approvals: Sequence[Signed]) -> froze
     version, _, hash = token.roster.partition(" ")
     if not version.isdigit() or chain.hashes.get(int(version)) != hash:
         raise _no("The grant names a roster that is not of this deployment.", token.grant)
-    then, people = chain.at(int(version)), set[UserId]()
+    then, people, by_ssh = chain.at(int(version)), set[UserId](), set[UserId]()
     try:
         for signed in approvals[:APPROVALS_MAX]:
             statement = check_signature(signed, then)
@@ -235,9 +235,10 @@ def judge_past(chain: Chain, token: Token, approvals: Sequence[Signed]) -> froze
             ):
                 raise _no("An approval is not one of this grant's.", token.grant)
             people.add(UserId(statement.person))
-        lacking = missing(
-            then.policy_of(then.account(token.account)).quorum, sorted(people), _groups(then, token.opened_at)
-        )
+            if with_ssh_key(signed.signature):
+                by_ssh.add(UserId(statement.person))
+        policy = then.policy_of(then.account(token.account))
+        lacking = policy.lacks(sorted(people), by_ssh, _groups(then, token.opened_at))
     except BreakglassError as error:
         raise _no(f"The grant's approvals do not fit: {error.message}", token.grant) from None
     if lacking:

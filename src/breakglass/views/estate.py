@@ -71,7 +71,7 @@ def estate(look: Read, book: Book) -> shapes.Estate:
 def policy_words(policy: Policy) -> str:
     """`Two-person rule: 1 of responders, 1 of security must agree within 30 minutes; access for up to 1 hour; …`"""
     return (
-        f"{in_words(policy.quorum)} must agree within {say.span(policy.decide_for)}; access for up to "
+        f"{policy.words()} must agree within {say.span(policy.decide_for)}; access for up to "
         f"{say.span(policy.max_for)}; allowed: {', '.join(sorted(policy.permissions)) or 'nothing'}; "
         f"recording: {policy.recording.value}."
     )

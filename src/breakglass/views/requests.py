@@ -16,6 +16,7 @@ from breakglass.model.rotation import Rotation
 from breakglass.model.ticket import Ticket, TicketLine
 from breakglass.storage import books
 from breakglass.storage.work import Read
+from breakglass.trust.signature import with_ssh_key
 from breakglass.views import grants, log, reviews, say, sessions, shapes
 from breakglass.views.book import Book, named, sees_all
 from breakglass.views.rows import columns, found
@@ -107,7 +108,7 @@ def _one(
     approved_by = book.people(one.by for one in given)
     needs = _needs(book, request, given, look.now) if state is State.PENDING else ()
     if state is State.PENDING:
-        sentence = _waiting(book, request, needs, look.now)
+        sentence = _waiting(book, request, given, needs, look.now)
     elif state is State.APPROVED:
         sentence = f"Approved by {say.names(approved_by)}. {_granted(book, grant, refused, look.now)}"
     else:
@@ -160,13 +161,22 @@ def _needs(book: Book, request: AccessRequest, given: Sequence[Approval], now: d
     return next((way for way in ways if all(len(need.people) >= need.count for need in way)), ways[0])
 
 
-def _waiting(book: Book, request: AccessRequest, needs: Sequence[shapes.Need], now: datetime) -> str:
-    if request.account not in book.roster.accounts:
+def _waiting(
+    book: Book, request: AccessRequest, given: Sequence[Approval], needs: Sequence[shapes.Need], now: datetime
+) -> str:
+    roster = book.roster
+    if request.account not in roster.accounts:
         return "The estate does not have this account any more: nobody can approve this."
-    places = sum(part.count for part in book.roster.policy_of(book.roster.account(request.account)).quorum)
-    have = places - sum(need.count for need in needs)
-    by = f"Decide by {say.at(request.decide_by, now)}."
-    return f"{have} of {places} approvals. Waiting for {say.needs(needs)}. {by}"
+    policy = roster.policy_of(roster.account(request.account))
+    places = sum(part.count for part in policy.quorum)
+    by_ssh = {one.by for one in given if with_ssh_key(one.signature)}
+    lacking = policy.lacks([one.by for one in given], by_ssh, roster.groups_of(now))
+    said = [f"{places - sum(need.count for need in needs)} of {places} approvals."]
+    if needs:
+        said.append(f"Waiting for {say.needs(needs)}.")
+    if lacking.ssh_signatures:
+        said.append(f"{lacking.ssh_signatures} more must be signed with ssh-keygen.")
+    return " ".join([*said, f"Decide by {say.at(request.decide_by, now)}."])
 
 
 def _granted(book: Book, grant: Grant | None, refused: str, now: datetime) -> str:

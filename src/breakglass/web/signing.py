@@ -39,6 +39,14 @@ def signer(roster: Roster, actor: Actor, wanted: str = "") -> Signer:
     return Signer(actor=replace(actor, key=key.fingerprint) if key else actor, key=key, others=others)
 
 
+def by_ssh_only(signs: Signer) -> Signer:
+    """The same person where no passkey counts; without a key when they have only passkeys."""
+    keys = [key for key in (signs.key, *signs.others) if key is not None and key.passkey is None]
+    key = next(iter(keys), None)
+    actor = replace(signs.actor, key=key.fingerprint) if key else signs.actor
+    return Signer(actor=actor, key=key, others=tuple(keys[1:]))
+
+
 def brought(form: Form) -> tuple[str, str | None]:
     """(signature, text) for a step of `flow`; the text is None where any of those on offer may be meant.
 

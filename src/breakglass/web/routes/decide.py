@@ -12,7 +12,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from breakglass.codec import instant
-from breakglass.errors import BreakglassError, Refused
+from breakglass.errors import BreakglassError, NeedsSshSignature, Refused
 from breakglass.flow import approve
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.status import status_of
@@ -23,7 +23,7 @@ from breakglass.views import requests as views
 from breakglass.views import say
 from breakglass.web.forms import read
 from breakglass.web.pages import Pages, go
-from breakglass.web.signing import brought, signer
+from breakglass.web.signing import brought, by_ssh_only, signer
 
 MAY_DO = {"shell": "a shell", "exec": "single commands", "sftp": "file transfer"}
 LONGEST_WHY = 500
@@ -65,8 +65,14 @@ def add(pages: Pages) -> None:
         me = await pages.overview(actor)
         signs = signer(house.chain.head, actor, key)
         statement: Statement | None = None
+        by_ssh: NeedsSshSignature | None = None
         if any(one.id == id for one in me.to_decide):
-            statement = await house.do(signs.actor, approve.offer, house.chain, id, kind, reason)
+            try:
+                statement = await house.do(signs.actor, approve.offer, house.chain, id, kind, reason)
+            except NeedsSshSignature as needs:
+                by_ssh, signs = needs, by_ssh_only(signs)
+                if signs.key:
+                    statement = await house.do(signs.actor, approve.offer, house.chain, id, kind, reason)
         before = [
             one
             for one in await house.see(views.listed, actor, limit=200)
@@ -85,6 +91,7 @@ def add(pages: Pages) -> None:
             signer=replace(signs, others=()) if kind is Kind.DENY else signs,  # another key would need another text
             before=before,
             refusal=refusal,
+            by_ssh=by_ssh,
             pasted=pasted,
             gate=house.connect_line("gate"),
         )
