@@ -42,8 +42,8 @@ def test_every_error_has_its_exit_code() -> None:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, BreakglassError)]
     codes = {kind.__name__: exit_of(kind("x", what_to_do="y")) for kind in [*kinds, Busy] if "code" in vars(kind)}
     assert codes == {
-        "Refused": 1, "WrongState": 1, "SelfApproval": 1, "AlreadyApproved": 1, "Expired": 1, "Replayed": 1,
-        "TooMany": 1, "Malformed": 2, "NotFound": 3, "NotSignedIn": 4, "Forbidden": 4, "BadSignature": 4,
+        "Refused": 1, "WrongState": 1, "SelfApproval": 1, "AlreadyApproved": 1, "NeedsSshSignature": 1, "Expired": 1,
+        "Replayed": 1, "TooMany": 1, "Malformed": 2, "NotFound": 3, "NotSignedIn": 4, "Forbidden": 4, "BadSignature": 4,
         "NotEntitled": 4, "NotProved": 4, "Unavailable": 5, "TargetDown": 5, "OutcomeUnknown": 5, "Busy": 5,
         "Sealed": 6, "Tampered": 7, "HostKeyMismatch": 7,
     }  # fmt: skip
