@@ -519,6 +519,7 @@ def flips(path: Path, pin: str, index: int, leaf: bytes, places: range) -> None:
     assert check(path, pin).ok
 
 
+@pytest.mark.slow
 def test_every_flipped_byte_of_a_leaf_is_found(tmp_path: Path) -> None:
     world = World(tmp_path / "flip.db")
     world.note(2)
@@ -528,6 +529,7 @@ def test_every_flipped_byte_of_a_leaf_is_found(tmp_path: Path) -> None:
     flips(world.path, world.pin, 1, leaf, range(len(leaf)))
 
 
+@pytest.mark.slow
 def test_flipped_bytes_of_statements_and_grants_are_found(told: tuple[Path, str], tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     shutil.copy(told[0], path)

@@ -23,6 +23,8 @@ from breakglass.plugin_api.rotator import Place, Rotator
 from breakglass.plugins.linux_password import plugin
 from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
 
+pytestmark = pytest.mark.slow  # each starts hosts, shells and people who sign in
+
 
 class Direct:
     async def create_connection(

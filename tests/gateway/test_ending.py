@@ -12,6 +12,8 @@ from breakglass.gateway.words import Exit
 from tests.gateway.rig import Rig, Tape, rig, until
 from tests.gateway.test_session import given_back
 
+pytestmark = pytest.mark.slow  # each waits for a real clock
+
 
 @pytest.fixture
 async def place(tmp_path):
