@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from breakglass.config import Home
 from breakglass.demo.guide import guide
 from breakglass.demo.world import World
-from tests.web.browser import DESKTOP, chromium
+from tests.web.browser import DESKTOP, PHONE, chromium, faults
 
 pytestmark = pytest.mark.server
 
@@ -26,6 +26,9 @@ async def on_with_it(page: Page, who: str, words: str) -> None:
     elif await strip.get_by_role("link", name="Go there").count():
         await strip.get_by_role("link", name="Go there").click()
     await expect(page.get_by_role("complementary", name="Demo")).to_contain_text(f"{who} (you) {words}")
+    for screen in (PHONE, DESKTOP):
+        await page.set_viewport_size(screen)
+        assert await faults(page) == [], (page.url, screen)
 
 
 async def test_one_link_leads_through_the_story(tmp_path: Path) -> None:
@@ -85,6 +88,10 @@ async def test_one_link_leads_through_the_story(tmp_path: Path) -> None:
         await on_with_it(page, "Ivy Tanaka", "changes one byte")
         await page.get_by_role("button", name="Change one byte in a copy").click()
         await expect(page.get_by_role("heading", name="The copy does not verify")).to_be_visible(timeout=30_000)
+        await expect(page.locator("main")).to_contain_text(
+            re.compile(r"The verifier says: entry \d+: The leaf's bytes")
+        )
+        assert await faults(page) == []
         await page.screenshot(path=tmp_path / "demo-tamper.png")
         await context.close()
 

@@ -31,6 +31,20 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
+async def faults(page: Page) -> list[str]:
+    """Too wide for its screen, or serious for axe-core."""
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    found = [f"{wide} px too wide"] if wide > 0 else []
+    # Evaluated by the debugger, so that the page's own policy needs no hole for it.
+    await page.evaluate(AXE.read_text())
+    broken = (await page.evaluate("axe.run(document, {resultTypes: ['violations']})"))["violations"]
+    return found + [
+        f"{one['id']} ({one['impact']}): {one['help']}: {one['nodes'][0]['html'][:200]}"
+        for one in broken
+        if one["impact"] in SERIOUS
+    ]
+
+
 class Somebody:
     """A person at one screen."""
 
@@ -91,17 +105,7 @@ class Somebody:
 
     async def faults(self) -> list[str]:
         """What is wrong with the page that is open."""
-        wide = await self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        found = [f"{wide} px too wide"] if wide > 0 else []
-        # Evaluated by the debugger, so that the page's own policy needs no hole for it.
-        await self.page.evaluate(AXE.read_text())
-        broken = (await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})"))["violations"]
-        found += [
-            f"{one['id']} ({one['impact']}): {one['help']}: {one['nodes'][0]['html'][:200]}"
-            for one in broken
-            if one["impact"] in SERIOUS
-        ]
-        found += self.complaints
+        found = await faults(self.page) + self.complaints
         self.complaints.clear()
         return found
 

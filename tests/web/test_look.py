@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakglass.web.look import at, clock, day, playbook, short, statement_lines
+from breakglass.web.look import at, clock, code_words, day, playbook, short, statement_lines
 
 NOW = datetime(2026, 11, 23, 21, 0, 30, tzinfo=UTC)
 
@@ -33,3 +33,9 @@ def test_a_playbook_loses_its_numbers_and_keeps_its_warnings_apart() -> None:
 def test_long_hashes_are_cut_for_reading() -> None:
     assert short("abc") == "abc"
     assert short("0123456789abcdef") == "0123456789ab…"
+
+
+def test_commands_in_a_playbook_look_like_commands() -> None:
+    assert code_words("Run `ls <x>`, then `a`.") == "Run <code>ls &lt;x&gt;</code>, then <code>a</code>."
+    assert code_words("`b` & a lone `") == "<code>b</code> &amp; a lone `"
+    assert code_words("<b>") == "&lt;b&gt;"

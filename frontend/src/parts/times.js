@@ -18,6 +18,6 @@ export function showTimes(root) {
     if (form === FORMS.minute && !today) Object.assign(named, { day: "numeric", month: "short" });
     time.title = utc.includes("UTC") ? utc : `${utc} UTC`;
     const local = new Intl.DateTimeFormat("en-GB", named).format(at);
-    time.textContent = form === FORMS.now ? `${local} (${utc})` : local;
+    time.textContent = form === FORMS.now && local !== utc ? `${local} (${utc})` : local;
   }
 }

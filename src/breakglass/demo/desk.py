@@ -53,4 +53,4 @@ class Desk:
         if ran.code == 0:
             return entry, ""
         findings = json.loads(ran.out).get("findings", [])
-        return entry, str(findings[0]) if findings else ran.err.strip()
+        return entry, f"{findings[0]['where']}: {findings[0]['words']}" if findings else ran.err.strip()

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from breakglass.views import say
+from breakglass.web.devices import device
 from breakglass.web.icons import HERE, icon, inlined
 from breakglass.web.static_files import StaticFiles
 from breakglass.web.story import STOPPED_KINDS
@@ -58,7 +59,7 @@ class Look:
         self._jinja.filters |= {
             "at": at, "clock": clock, "day": day, "iso": iso, "span": say.span, "where": say.where, "short": short,
             "env_class": lambda name: ENVIRONMENTS.get(name, "production"), "code_lines": statement_lines,
-            "names": say.names, "playbook": playbook,
+            "names": say.names, "playbook": playbook, "code_words": code_words, "device": device,
         }  # fmt: skip
 
     def render(self, template: str, **facts: Any) -> str:
@@ -130,6 +131,15 @@ def statement_lines(text: str) -> list[tuple[str, str]]:
 class Playbook:
     steps: list[str]
     donts: list[str]
+
+
+def code_words(text: str) -> Markup:
+    """What stands between two backticks is a command; a backtick alone stays one."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        parts[-2:] = [f"{parts[-2]}`{parts[-1]}"]
+    code, words = Markup("<code>{}</code>"), Markup("{}")
+    return Markup("").join((code if n % 2 else words).format(one) for n, one in enumerate(parts))
 
 
 def playbook(text: str) -> Playbook:
