@@ -16,6 +16,7 @@ ALL = frozenset({"requester", "approver", "custodian", "auditor", "administrator
 ONLY = {"alice": "requester", "dana": "approver", "carol": "custodian", "ivy": "auditor", "adam": "administrator"}
 """People who have one role."""
 AUDITING = frozenset({"auditor", "custodian", "administrator"})
+ERASING = frozenset({"auditor", "custodian"})
 KILLING = ALL - {"requester"}
 CLOSING = ALL - {"administrator"}
 PUBLIC = frozenset({"", *ALL})
@@ -64,6 +65,10 @@ MAY: dict[str, frozenset[str]] = {
     "GET /api/audit/checkpoint": AUDITING,
     "GET /api/audit/verify": AUDITING,
     "POST /api/audit/verify": AUDITING,
+    "GET /api/audit/private": ERASING,
+    "POST /api/audit/erasures": ERASING,
+    "POST /api/audit/erasures/{id}/statement": ERASING,
+    "POST /api/audit/erasures/{id}/sign": ALL,
     "GET /api/vault": ALL,
     "GET /api/clock": ALL,
     "POST /api/clock/statement": frozenset({"custodian"}),
@@ -78,6 +83,7 @@ IDS = {
     "reviews": "rev_1",
     "accounts": ACCOUNT,
     "proposals": "pro_1",
+    "erasures": "era_1",
 }
 GUARDS = ("You are not signed in.", "Your roles do not allow this.")
 

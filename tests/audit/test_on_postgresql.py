@@ -10,6 +10,9 @@ from breakglass.audit.export import export_tiles
 from breakglass.audit.report import Report
 from breakglass.audit.verify import verify
 from breakglass.errors import Unavailable
+from breakglass.flow import approve, erase, keep
+from breakglass.model.request import AccessRequest
+from breakglass.storage import openings
 from breakglass.trust.tree import leaf_hash
 from tests.kit import Town
 from tests.servers.postgres import Postgres
@@ -99,3 +102,18 @@ async def test_a_server_that_does_not_answer(town: Town) -> None:
     address = town.database.replace("127.0.0.1:", "127.0.0.1:1")
     with pytest.raises(Unavailable, match="does not open"):
         verify(address, pin=town.settings.roster_pin)
+
+
+async def test_private_values_are_erased_there_too(town: Town) -> None:
+    asked = await town.ask("alice", "plc", account="root", reason="It is Alice Smith, at 192.0.2.99.")
+    await town.do("alice", approve.cancel, asked)
+    [held] = await town.store.read(lambda look: openings.held(look, about=asked))
+    id, chain = keep.new_id("era"), town.estate.chain
+    drawn = await town.do("ivy", erase.offer, chain, id, [held.index], "Asked for by law.")
+    assert await town.do("ivy", erase.sign, chain, id, town.people["ivy"].sign(drawn.text())) == 0
+    drawn = await town.do("carol", erase.again, chain, id)
+    assert await town.do("carol", erase.sign, chain, id, town.people["carol"].sign(drawn.text())) == 1
+    report = judged(town)
+    assert report.ok, report.in_words()
+    assert report.erased == 1
+    assert (await town.store.read(lambda look: look.get(AccessRequest, asked))).reason == "(erased)"

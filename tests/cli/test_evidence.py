@@ -60,3 +60,30 @@ async def test_an_export_is_verified_where_no_data_folder_is(town: Town, run: Sh
     await run.bare("audit", "verify", "--tiles", str(tmp_path / "none"), "--pin", pin, expect=3)
     (tiles / "checkpoint").write_bytes((tiles / "checkpoint").read_bytes().replace(b"\n\n", b"\n"))
     assert "BAD checkpoint" in (await run.bare("audit", "verify", "--tiles", str(tiles), "--pin", pin, expect=7)).out
+
+
+async def test_an_auditor_and_a_custodian_have_values_erased(town: Town, run: Shell) -> None:
+    request, grant = await town.granted()
+    session = await town.session()
+    await town.close(grant)
+    await town.end_session(session, "a bad word")
+    why = ("--because", "Asked for by law.", "--yes")
+    there = (await run("ivy", "audit", "private", "--about", session, "--json")).json
+    assert there[0]["data"]["from"] == "192.0.2.7"
+    index = str(there[0]["index"])
+    await run("alice", "audit", "private", expect=4)
+    refused = await run("ivy", "audit", "erase", index, *why, expect=1)
+    assert "when the review is signed" in refused.err
+    asked = await town.ask("alice", "plc", account="root", reason="My name is Alice Smith, call me.")
+    await run("alice", "request", "cancel", asked)
+    [held] = (await run("carol", "audit", "private", "--about", asked, "--json")).json
+    begun = await run("carol", "audit", "erase", str(held["index"]), *why)
+    erasure = begun.out.strip().rpartition(" ")[2].strip("`.")
+    assert "Nothing is erased yet" in begun.out
+    await run("carol", "audit", "erase", "--erasure", erasure, *why, expect=1)
+    assert "are erased" in (await run("ivy", "audit", "erase", "--erasure", erasure, "--yes")).out
+    assert "(erased)" in (await run("ivy", "audit", "show", str(held["index"]))).out
+    assert "Alice Smith" not in (await run("ivy", "request", "show", asked)).out
+    assert "were erased" in (await run("ivy", "audit", "tail", "-n", "5")).out
+    await town.verify()
+    assert request

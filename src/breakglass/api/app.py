@@ -18,6 +18,7 @@ from breakglass.api.registry import Api
 from breakglass.api.routes import (
     audit,
     clock,
+    erasures,
     estate,
     evidence,
     grants,
@@ -50,6 +51,7 @@ GROUPS: Sequence[Callable[[Api, House], None]] = (
     evidence.add,
     vault.add,
     clock.add,
+    erasures.add,
 )
 
 

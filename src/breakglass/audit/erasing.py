@@ -10,13 +10,17 @@ somebody signed stays: a reason that was approved can't be erased.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from breakglass.audit.event import Event
+from sqlalchemy import select
+
+from breakglass.audit.event import Event, parse
 from breakglass.codec import private
 from breakglass.codec.private import ERASED, NOT_SHOWN, Opening, Unknown
 from breakglass.errors import BadSignature, Tampered
 from breakglass.model.people import Role
+from breakglass.storage import books
+from breakglass.storage.work import Read
 from breakglass.trust import erasure
-from breakglass.trust.statement import Statement
+from breakglass.trust.statement import Signed, Statement
 
 SIGNED, GONE = "erasure.signed", "entry.erased"
 _CALL = "Keep the log as it is, and call the auditors."
@@ -105,6 +109,14 @@ class Erasures:
         for index, one in self._private.items():
             if one.missing and not one.erased:
                 yield index, f"Its {', '.join(one.names)} is gone, and the log does not say that it was erased."
+
+
+def words(look: Read, about: str) -> list[Signed]:
+    """What people have signed for this erasure, oldest first."""
+    e = books.entry.c
+    query = select(e.leaf).where(e.about == about, e.kind == SIGNED).order_by(e.idx)
+    found = [parse(leaf) for leaf in look.conn.execute(query).scalars()]
+    return [Signed(one.text("statement"), one.text("signature")) for one in found]
 
 
 def must_be_whole(erasures: Erasures) -> None:

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from breakglass.cli.decide import SignatureFile, TextFile, brought
 from breakglass.cli.groups import of
+from breakglass.cli.printing import note
 
 FOLLOW_EVERY = 1.0
-app = typer.Typer(help="The log: verify, export, vkey, tail, show, prove.", rich_markup_mode=None)
+app = typer.Typer(help="The log: verify, export, vkey, tail, show, prove, private, erase.", rich_markup_mode=None)
 
 
 @app.command()
@@ -162,6 +164,57 @@ def prove(
         write_new(output, proof)
     told = [f"{output}: {len(proof)} bytes"] if output else proof.decode().rstrip("\n").split("\n")
     out(options, found, lambda: told)
+
+
+@app.command()
+def private(
+    ctx: typer.Context,
+    about: Annotated[str, typer.Option(help="Only about this thing: an id.")] = "",
+    by: Annotated[str, typer.Option(help="Only what this person did: an id.")] = "",
+) -> None:
+    """Entries whose private values (addresses, devices, free texts) are still there (auditors, custodians)."""
+    from breakglass.cli.printing import show_all
+    from breakglass.cli.server import server
+    from breakglass.views import shapes, words
+
+    options = of(ctx)
+    found = server(options).get("/audit/private", about=about, by=by)
+    show_all(options, found, shapes.Entry, words.entries)
+
+
+@app.command()
+def erase(
+    ctx: typer.Context,
+    entries: Annotated[list[int] | None, typer.Argument(metavar="[ENTRY]...", min=0)] = None,
+    person: Annotated[str, typer.Option(help="Instead: all of this person's that can go now; an id.")] = "",
+    because: Annotated[str, typer.Option(help="Why. It stays in the log: name nobody in it.")] = "",
+    erasure: Annotated[str, typer.Option(help="Sign what somebody else began: its id.")] = "",
+    signature: SignatureFile = None,
+    text: TextFile = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
+) -> None:
+    """Have private values erased: an auditor and a custodian sign. Entries and proofs stay, the values go.
+
+    It takes with it what else is private of the same sessions, requests and grants. Nothing brings them back.
+    """
+    from breakglass.cli.printing import show
+    from breakglass.cli.server import server
+    from breakglass.cli.signing import sign_statement
+    from breakglass.views import erasure as views
+
+    options = of(ctx)
+    body, node = brought(signature, text), server(options)
+    if body is None:
+        if erasure:
+            drawn = node.post(f"/audit/erasures/{erasure}/statement")
+        else:
+            drawn = node.post("/audit/erasures", {"entries": entries or [], "person": person, "because": because})
+        if drawn["left"]:
+            note(f"{drawn['left']} more entries of {person} can't be erased, or not yet.")
+        erasure = drawn["id"]
+        signed = sign_statement(options, drawn["text"], kind="erase", subject=erasure, yes=yes)
+        body = {"signature": signed, "text": drawn["text"]}
+    show(options, node.post(f"/audit/erasures/{erasure}/sign", body), views.Erasure, views.lines)
 
 
 @app.command("show")

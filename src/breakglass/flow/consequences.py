@@ -36,6 +36,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "clock.signed": ("clock", "alert"),
     "clock.refused": ("alert",),
     "clock.confirmed": ("alert",),
+    "erasure.signed": ("alert",),
+    "erasure.done": ("alert",),
     "siem.waits": ("alert",),
     "duty.dead": ("alert",),
     "vault.tampered": ("alert",),

@@ -21,6 +21,7 @@ MAY: dict[str, frozenset[Role]] = {
     "unseal": frozenset({Role.CUSTODIAN}),
     "clock": frozenset({Role.CUSTODIAN}),
     "propose": frozenset({Role.ADMINISTRATOR, Role.CUSTODIAN}),
+    "erase": frozenset({Role.AUDITOR, Role.CUSTODIAN}),
     "replay": frozenset({Role.AUDITOR}),
     "review": frozenset({Role.AUDITOR}),
     "audit": frozenset({Role.AUDITOR, Role.CUSTODIAN, Role.ADMINISTRATOR}),

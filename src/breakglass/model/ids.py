@@ -39,6 +39,7 @@ KINDS = {
     "pro": "roster proposal",
     "ofr": "offered statement",
     "sgn": "sign-in",
+    "era": "erasure",
 }
 _SHAPE = re.compile(r"([a-z]{3})_[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 

@@ -127,6 +127,13 @@ class Store:
                 what_to_do="Try again in a moment; if it lasts, look at the database server.",
             ) from None
 
+    def scrub(self) -> None:
+        """What was erased may lie in SQLite's write-ahead log still: fold it into the file, and empty it. While
+        somebody reads, some of it stays until the next time."""
+        if not self.shared:
+            with self.engine.connect() as conn:
+                conn.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def now(self) -> datetime:
         """Never before the log's last entry: turning the clock back lengthens no deadline. While the clock is behind,
         time stands still here; custodians settle that (flow.clock)."""

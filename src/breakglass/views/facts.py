@@ -167,6 +167,11 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "clock.runs": lambda t: "The clock stands right again.",
     "clock.signed": lambda t: f"{t.signer} confirmed that it was {t.said('now')[:10]} {t.said('now')[11:16]} UTC.",
     "clock.refused": lambda t: f"The vault does not take the custodians' word about the time: {t['why']}",
+    "erasure.signed": lambda t: (
+        f"{t.signer} signed that private values of the entries {t.said('entries')} be erased: {t.said('because')}"
+    ),
+    "entry.erased": lambda t: f"The private values of entry {t['entry']} were erased ({t['fields']}).",
+    "erasure.done": lambda t: f"Private values of {t['entries']} entries were erased.",
     "clock.confirmed": lambda t: "The time is confirmed. What was from a time that never was has ended.",
     "siem.waits": lambda t: f"The SIEM takes no events from the node {t.about}: {t['why']}",
     "siem.runs": lambda t: f"The SIEM takes events from the node {t.about} again.",

@@ -61,6 +61,13 @@ def listed(
     return tuple(_shown(look, book, rows))
 
 
+def private(look: Read, book: Book, *, about: str = "", by: str = "") -> tuple[shapes.Entry, ...]:
+    """Entries whose private values are still there; the first ten thousand."""
+    indexes = [one.index for one in openings.held(look, about=about, by=by)]
+    query = select(_e.idx, _e.leaf).where(_e.idx.in_(indexes)).order_by(_e.idx)
+    return tuple(_shown(look, book, look.conn.execute(query).all()))
+
+
 def timeline(
     look: Read, book: Book, about: Sequence[str], *, replays_of: Sequence[str] = ()
 ) -> tuple[shapes.Event, ...]:

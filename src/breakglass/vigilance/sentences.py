@@ -253,6 +253,17 @@ _WORDS: dict[str, Words] = {
         f"The log had reached {s.text('before')}. What was asked for or opened in that time has ended.",
         CRITICAL,
     ),
+    "erasure.signed": lambda s: _say(
+        f"{s.signer} signed that private values of the log be erased",
+        f"Entries {s.said('entries')}: {s.said('because')} It takes an auditor and a custodian. "
+        f"`breakglass audit erase --erasure {s.told.about}`.",
+        WARNING,
+    ),
+    "erasure.done": lambda s: _say(
+        f"Private values of {s.text('entries')} entries of the log were erased",
+        "An auditor and a custodian signed for it; the log says who. If you do not know of it, ask them.",
+        WARNING,
+    ),
     "duty.dead": lambda s: _say(
         f"A duty failed for good: {s.text('duty')} for entry {s.told.about} of the log",
         f"Problem: {s.text('problem')}. See the server's log.",
