@@ -93,16 +93,17 @@ class Clock:
     """Stands still until it is told to go."""
 
     def __init__(self, at: datetime = START) -> None:
-        self.at = at
+        self.at, self.gone = at, 0.0
 
     def now(self) -> datetime:
         return self.at
 
     def monotonic(self) -> float:
-        return monotonic()
+        return monotonic() + self.gone
 
     def go(self, **by: float) -> None:
         self.at += timedelta(**by)
+        self.gone += max(0.0, timedelta(**by).total_seconds())
 
 
 class Signer:

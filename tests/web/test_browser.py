@@ -5,18 +5,15 @@ One deployment for all of it; every page that is passed is looked at for what is
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.deployment import ACCOUNT, CONDITION, Deployment, deployed
+from tests.deployment import ACCOUNT, CONDITION, Deployment
 from tests.servers.postgres import Postgres
-from tests.servers.sshd import make_account, running_sshd
-from tests.web.browser import DESKTOP, PHONE, Somebody, chromium
+from tests.web.browser import DESKTOP, PHONE, Somebody
 
 pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
 REASON = "Kerberos refuses all logons since 01:40. The clock of db1 is 11 minutes ahead."
@@ -25,7 +22,7 @@ WEIGHT_MAX = 50_000
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)])
-def database(request: pytest.FixtureRequest) -> Iterator[str]:
+def shared(request: pytest.FixtureRequest) -> Iterator[str]:
     """The pages are the same on both: `make test` looks at them on the embedded one."""
     if request.param == "sqlite":
         yield ""
@@ -33,21 +30,6 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     server: Postgres = request.getfixturevalue("postgres")
     with server.database(like=request.getfixturevalue("migrated")) as url:
         yield url
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory, database: str) -> AsyncIterator[Deployment]:
-    folder: Path = tmp_path_factory.mktemp("pages")
-    async with running_sshd(folder / "sshd") as sshd:
-        with make_account(sudo=True) as account:
-            async with deployed(folder, sshd, account, database=database) as deployment:
-                yield deployment
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 async def passes(browser: Browser, world: Deployment, login: str, *paths: str) -> None:

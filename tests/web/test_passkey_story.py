@@ -4,37 +4,18 @@ estate, used to sign in and to approve; and a page that shows one text and has a
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-import pytest_asyncio
 import yaml
 from playwright.async_api import Browser, Request, expect
 
 from breakglass.trust import drafting
-from tests.deployment import Deployment, deployed
-from tests.servers.sshd import make_account, running_sshd
-from tests.web.browser import PHONE, Somebody, chromium
+from tests.deployment import Deployment
+from tests.web.browser import PHONE, Somebody
 
 pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
-    folder: Path = tmp_path_factory.mktemp("passkeys")
-    async with running_sshd(folder / "sshd") as sshd:
-        with make_account(sudo=True) as account:
-            async with deployed(folder, sshd, account) as deployment:
-                yield deployment
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 def localhost(world: Deployment) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,26 +13,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from breakglass.http.asking import COOKIE, csrf_of
-from tests.deployment import Deployment, deployed
-from tests.servers.sshd import make_account, running_sshd
-from tests.web.browser import DESKTOP, PHONE, Somebody, chromium
+from tests.deployment import Deployment
+from tests.web.browser import DESKTOP, PHONE, Somebody
 
 pytestmark = [pytest.mark.server, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
-    folder: Path = tmp_path_factory.mktemp("terminal")
-    async with running_sshd(folder / "sshd") as sshd:
-        with make_account(sudo=True) as account:
-            async with deployed(folder, sshd, account) as deployment:
-                yield deployment
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 async def test_a_terminal_and_its_playback(world: Deployment, browser: Browser, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def ask(
     asked = AccessRequest(
         id=id,
         by=work.actor.id,
-        key=work.actor.key,
+        key=_key_for(work, roster),
         account=wanted.id,
         condition=roster.condition(condition).id,
         reason=clean(reason),
@@ -59,6 +59,19 @@ def ask(
     _has_credential(work, asked)
     _can_be_approved(work, roster, policy, asked)
     return work.apply(change)
+
+
+def _key_for(work: Work, roster: Roster) -> str:
+    """With which key the access is used: the one that signed in; after a password, their first."""
+    if work.actor.key:
+        return work.actor.key
+    keys = roster.person(work.actor.id).keys
+    if not keys:
+        raise Refused(
+            "The estate holds no key of yours, so nothing could be opened to you.",
+            what_to_do="Ask a custodian for a link with which you add a passkey.",
+        )
+    return keys[0].fingerprint
 
 
 def _has_a_door(roster: Roster, wanted: Account) -> None:

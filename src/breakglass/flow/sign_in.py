@@ -1,4 +1,4 @@
-"""Signing in with a key: a short text is signed, a short-lived token comes back.
+"""Signing in with a key: a short text is signed, a short-lived token comes back. (By a password: flow.password.)
 
 programs    30 minutes
 browsers    30 minutes without use, 8 hours at most; a fresh signature (step-up) changes the token
@@ -29,6 +29,14 @@ def sign_in(
 ) -> str:
     """The caller verified the signature (identity.sign_in) as the actor of this step. Returns the sign-in's id."""
     permit(work.actor, "look")
+    lasts = AT_MOST if browser else LASTS
+    id = make(work, login, token, lasts=lasts, from_address=from_address, device=device)
+    work.note(Fact("sign_in.made", id, {"key": work.actor.key}))
+    return id
+
+
+def make(work: Work, login: str, token: str, *, lasts: timedelta, from_address: str = "", device: str = "") -> str:
+    """The sign-in itself, for the acting person; the caller says in the log by what."""
     made = SignIn(
         id=work.new_id("sgn"),
         person=work.actor.id,
@@ -37,12 +45,11 @@ def sign_in(
         made_at=work.now,
         proved_at=work.now,
         until=work.now + LASTS,
-        ends_at=work.now + (AT_MOST if browser else LASTS),
+        ends_at=work.now + lasts,
         from_address=from_address[:60],
         device=lines.clean(device)[:200],
     )
     sign_ins.put(work, token, made)
-    work.note(Fact("sign_in.made", made.id, {"key": work.actor.key}))
     return made.id
 
 
@@ -110,6 +117,8 @@ def seen(look: Read, roster: Roster, token: str) -> tuple[Actor, SignIn, bool] |
     found = sign_ins.find(look, token)
     if found is None:
         return None
+    if not found.key:  # by a password: no key of theirs has signed yet
+        return replace(roster.without_key(found.login, look.now), sign_in=found.id), found, due(found, look)
     actor = roster.actor(found.login, found.key, look.now)
     return replace(actor, sign_in=found.id, proved_at=found.proved_at), found, due(found, look)
 

@@ -1,6 +1,7 @@
 """Signing in: texts that were given out, each for one use, and how often it failed.
 
-A limit on failures only: a key that is right is always let in, however many wrong ones were tried under its name.
+A limit on failures only: a key that is right is always let in, however many wrong ones were tried under its name. A
+password can be guessed and a key can't, so passwords alone are held up before they are looked at (`Caps`).
 """
 
 from collections import OrderedDict, deque
@@ -12,6 +13,10 @@ from breakglass.identity.sign_in import LASTS
 PER_ADDRESS, OVERALL = 64, 4096
 FAILURES, WITHIN = 10, 60.0
 """So many failures within so many seconds: for one name, and for one address."""
+TRIES, TRIES_WITHIN = 5, 300.0
+"""So many passwords within so many seconds are looked at under one name."""
+TRIES_OVERALL = 60
+"""Within `WITHIN`, whatever the name: each costs a tenth of a second and 64 MiB."""
 KEPT = 4096
 
 
@@ -74,3 +79,38 @@ class Failures:
             raise TooMany(
                 "Too many sign-ins failed.", what_to_do="Wait a minute. A key that is right still signs in at once."
             )
+
+
+class Caps:
+    """How often a password is looked at: under one name, known or not, and overall. Whoever is right gives theirs back.
+
+    Kept per node and in memory: a restart forgets them, and the one-time codes still have to be guessed in 90 seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._under: OrderedDict[str, deque[float]] = OrderedDict()
+        self._all: deque[float] = deque(maxlen=TRIES_OVERALL)
+
+    def take(self, login: str) -> bool:
+        """Count one try, before it is looked at; returns whether it is the last one that is. Raises `TooMany`."""
+        now = self._monotonic()
+        under = self._under.setdefault(login, deque(maxlen=TRIES))
+        self._under.move_to_end(login)
+        if len(self._under) > KEPT:
+            self._under.popitem(last=False)
+        if self._full(under, TRIES, TRIES_WITHIN, now) or self._full(self._all, TRIES_OVERALL, WITHIN, now):
+            raise TooMany(
+                "Too many passwords were tried.",
+                what_to_do="Wait five minutes. A passkey or an SSH key signs in at once.",
+            )
+        under.append(now)
+        self._all.append(now)
+        return self._full(under, TRIES, TRIES_WITHIN, now)
+
+    def give_back(self, login: str) -> None:
+        self._under.pop(login, None)
+
+    @staticmethod
+    def _full(tries: deque[float], most: int, within: float, now: float) -> bool:
+        return len(tries) == most and now - tries[0] < within

@@ -6,7 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from breakglass.errors import Forbidden
 from breakglass.flow import sign_in
-from breakglass.http.attempts import Challenges, Failures
+from breakglass.http.attempts import Caps, Challenges, Failures
 from breakglass.http.replays import Replays
 from breakglass.http.services import Services
 from breakglass.http.tickets import Tickets
@@ -27,7 +27,7 @@ class House:
     def __init__(self, services: Services) -> None:
         self.services = services
         monotonic = services.store.clock.monotonic
-        self.challenges, self.failures = Challenges(monotonic), Failures(monotonic)
+        self.challenges, self.failures, self.caps = Challenges(monotonic), Failures(monotonic), Caps(monotonic)
         self.tickets, self.replays = Tickets(monotonic), Replays(monotonic)
 
     @property

@@ -100,6 +100,17 @@ sign_in = Table(
     Index("sign_in_of", "person"),
 )
 """`until` moves on with use (a browser's idle end), never past `ends_at`; `proved_at` is when a key signed last."""
+password = Table(
+    "password",
+    META,
+    text("person", primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+"""`sealed`: the seed of the one-time codes, under a key that only the password gives (identity.password)."""
+recovery_code = Table("recovery_code", META, text("hash", primary_key=True), text("person"))
 invitation = Table(
     "invitation",
     META,

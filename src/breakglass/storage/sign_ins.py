@@ -18,7 +18,7 @@ class SignIn:
     person: str
     login: str
     key: str
-    """Fingerprint of the key that signed; the roster says at each use whether it still holds."""
+    """Fingerprint of the key that signed; the roster says at each use whether it still holds. Empty: by a password."""
     made_at: datetime
     proved_at: datetime
     """When a key of this person signed last."""

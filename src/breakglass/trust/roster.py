@@ -124,6 +124,13 @@ class Roster:
             )
         return Actor(id=person.id, roles=person.roles, key=fingerprint)
 
+    def without_key(self, login: str, now: datetime) -> Actor:
+        """Somebody of whom no key says who they are: they can look and ask. Raises `Forbidden`."""
+        person = self._logins.get(login)
+        if person is None or not person.active(now):
+            raise Forbidden("This name is not known.", what_to_do="Check the user name.")
+        return Actor(id=person.id, roles=person.roles)
+
 
 def parse(document: bytes) -> Roster:
     """Read one version. Raises `Malformed`, naming the place, for anything that the format does not allow."""

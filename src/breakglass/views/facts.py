@@ -69,6 +69,10 @@ def _asked(t: _Told) -> str:
     return f"{t.who} asks for {t.where} for {minutes} minutes ({title}): {t['reason']}"
 
 
+def _by(t: _Told) -> str:
+    return f" with a password and a {t['by']}" if t["by"] else ""
+
+
 def _signed_review(t: _Told) -> str:
     return f"{t.signer} signed the review as {t.said('classification') or 'reviewed'}: {t.said('summary')}"
 
@@ -147,7 +151,13 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "roster.proposed": lambda t: f"{t.who} proposes version {t['version']} of the estate: {t['changes']}",
     "roster.signed": lambda t: f"{t.signer} signed the proposal {t.about}.",
     "roster.adopted": lambda t: f"Version {t['version']} of the estate holds now, signed by {t['statements']} people.",
-    "sign_in.made": lambda t: f"{t.who} signed in.",
+    "sign_in.made": lambda t: f"{t.who} signed in{_by(t)}.",
+    "sign_in.held": lambda t: (
+        f"Passwords under the name {t['login']} are not looked at for some minutes: too many failed."
+    ),
+    "password.set": lambda t: f"{t.who} set a password and {t['codes']} recovery codes to sign in with.",
+    "password.removed": lambda t: f"The password of {t.book.who(t.about).name} was removed.",
+    "recovery_code.used": lambda t: f"{t.who} used a recovery code; {t['left']} are left.",
     "sign_in.refused": lambda t: f"A sign-in as {t['login']} from {t['from']} was refused ({t['code']}).",
     "sign_in.proved": lambda t: f"{t.who} signed again, to go on.",
     "sign_in.revoked": lambda t: f"{t.who} ended one of their own sign-ins.",

@@ -31,6 +31,7 @@ FINDINGS: Mapping[str, int] = {
     "duty.dead": 4,
     "clock.refused": 4,
     "refused": 3,
+    "sign_in.held": 3,
 }
 """Kind -> OCSF severity_id (3 medium, 4 high, 5 critical)."""
 _MADE = frozenset({"made", "opened", "proposed", "stored", "connecting", "owed", "staged"})

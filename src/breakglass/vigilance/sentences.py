@@ -253,6 +253,23 @@ _WORDS: dict[str, Words] = {
         f"The log had reached {s.text('before')}. What was asked for or opened in that time has ended.",
         CRITICAL,
     ),
+    "sign_in.held": lambda s: _say(
+        f"Somebody tries passwords under the name {s.text('login')}",
+        f"From {s.text('from')}. For five minutes no password is looked at under this name; keys sign in as always. "
+        "If it was not its person, call them.",
+        WARNING,
+    ),
+    "password.set": lambda s: _say(
+        f"{s.who} set a password to sign in with",
+        "If they do not know of it, call a custodian, who removes it: `/people`.",
+        WARNING,
+    ),
+    "password.removed": lambda s: _say(f"{s.who} removed the password of {s.person(s.told.about)}", severity=WARNING),
+    "recovery_code.used": lambda s: _say(
+        f"{s.who} signed in with a recovery code",
+        f"{s.text('left')} are left. If it was not them, call a custodian, who removes the password: `/people`.",
+        WARNING,
+    ),
     "erasure.signed": lambda s: _say(
         f"{s.signer} signed that private values of the log be erased",
         f"Entries {s.said('entries')}: {s.said('because')} It takes an auditor and a custodian. "

@@ -24,6 +24,7 @@ from breakglass.web.routes import (
     enrol,
     home,
     me,
+    password,
     people,
     playbooks,
     proposals,
@@ -43,6 +44,7 @@ from breakglass.web.static_files import StaticFiles
 GROUPS: Sequence[Callable[[Pages], None]] = (
     static.add,
     sign_in.add,
+    password.add,
     enrol.add,
     me.add,
     demo.add,

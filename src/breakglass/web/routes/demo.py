@@ -4,13 +4,10 @@ log.
 A real deployment has none of these routes.
 """
 
-import secrets
-
 from fastapi import Request
 from starlette.responses import Response
 
 from breakglass.errors import Expired, Forbidden, NotFound, Refused
-from breakglass.flow import sign_in as flow
 from breakglass.http.asking import from_here
 from breakglass.http.declare import PUBLIC, SIGNED_IN
 from breakglass.http.house import House
@@ -18,8 +15,8 @@ from breakglass.http.services import DemoDesk
 from breakglass.http.status import status_of
 from breakglass.model.people import Actor
 from breakglass.web.forms import read
-from breakglass.web.pages import Pages, go
-from breakglass.web.routes.sign_in import ours, with_cookie
+from breakglass.web.pages import Pages
+from breakglass.web.routes.sign_in import come_in
 
 
 def add(pages: Pages) -> None:
@@ -75,7 +72,4 @@ async def _signed_in(request: Request, house: House, login: str, to: str) -> Res
     if person is None or key is None:
         raise NotFound("The demo has nobody of that name.", what_to_do="Start from home.")
     actor = Actor(id=person.id, roles=person.roles, key=key.fingerprint)
-    token = secrets.token_urlsafe(32)
-    device = request.headers.get("user-agent", "")
-    await house.do(actor, flow.sign_in, login, token, browser=True, device=device)
-    return with_cookie(go(ours(to)), token)
+    return await come_in(house, request, actor, login, to)

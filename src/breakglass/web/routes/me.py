@@ -3,6 +3,7 @@
 from fastapi import Request
 from starlette.responses import Response
 
+from breakglass.flow import password as passwords
 from breakglass.flow import sign_in as flow
 from breakglass.http.declare import SIGNED_IN, Signed
 from breakglass.model.ids import checked
@@ -18,8 +19,16 @@ def add(pages: Pages) -> None:
         found = await house.see(estate.estate)
         person = next((one for one in found.people if one.id == actor.id), None)
         sign_ins = await house.services.store.read(flow.mine, actor.id)
+        password, left = await house.services.store.read(passwords.mine, actor.id)
         return await pages.show(
-            request, "me.html", person=person, sign_ins=sign_ins, here=_here(request), key=actor.key
+            request,
+            "me.html",
+            person=person,
+            sign_ins=sign_ins,
+            here=_here(request),
+            key=actor.key,
+            password=password,
+            codes_left=left,
         )
 
     @pages.post("/me/sign-ins/{id}/revoke", may=SIGNED_IN)

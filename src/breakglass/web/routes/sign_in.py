@@ -25,31 +25,40 @@ from breakglass.web.signing import brought
 To = Annotated[str, Query(max_length=500)]
 
 
+async def sign_page(
+    pages: Pages,
+    request: Request,
+    to: str,
+    *,
+    again: bool = False,
+    login: str = "",
+    refusal: BreakglassError | None = None,
+    by_password: bool = False,
+) -> Response:
+    house = pages.house
+    text = identity.challenge(house.chain.head.deployment, house.services.store.now())
+    house.challenges.give(address_of(request), text)
+    return await pages.show(
+        request,
+        "sign_in.html",
+        status=status_of(refusal) if refusal else 200,
+        text=text,
+        namespace=identity.NAMESPACE,
+        to=ours(to),
+        again=again,
+        login=login,
+        refusal=refusal,
+        by_password=by_password,
+        gate=house.connect_line("gate"),
+    )
+
+
 def add(pages: Pages) -> None:
     house = pages.house
-    store = house.services.store
-
-    async def sign_page(
-        request: Request, to: str, *, again: bool = False, login: str = "", refusal: BreakglassError | None = None
-    ) -> Response:
-        text = identity.challenge(house.chain.head.deployment, store.now())
-        house.challenges.give(_address(request), text)
-        return await pages.show(
-            request,
-            "sign_in.html",
-            status=status_of(refusal) if refusal else 200,
-            text=text,
-            namespace=identity.NAMESPACE,
-            to=ours(to),
-            again=again,
-            login=login,
-            refusal=refusal,
-            gate=house.connect_line("gate"),
-        )
 
     @pages.get("/sign-in", may=PUBLIC)
     async def sign_in_page(request: Request, to: To = "/") -> Response:
-        return await sign_page(request, to)
+        return await sign_page(pages, request, to)
 
     @pages.post("/sign-in", may=PUBLIC)
     async def sign_in(request: Request) -> Response:
@@ -60,11 +69,8 @@ def add(pages: Pages) -> None:
         try:
             login, actor = await _verified(house, request, form, login)
         except Refused as refusal:
-            return await sign_page(request, to, login=login, refusal=refusal)
-        token = secrets.token_urlsafe(32)
-        device = request.headers.get("user-agent", "")
-        await house.do(actor, flow.sign_in, login, token, browser=True, from_address=_address(request), device=device)
-        return with_cookie(go(ours(to)), token)
+            return await sign_page(pages, request, to, login=login, refusal=refusal)
+        return await come_in(house, request, actor, login, to)
 
     @pages.post("/sign-out", may=SIGNED_IN)
     async def sign_out(request: Request, actor: Signed) -> Response:
@@ -74,7 +80,7 @@ def add(pages: Pages) -> None:
 
     @pages.get("/sign-again", may=SIGNED_IN)
     async def prove_page(request: Request, to: To = "/") -> Response:
-        return await sign_page(request, to, again=True)
+        return await sign_page(pages, request, to, again=True)
 
     @pages.post("/sign-again", may=SIGNED_IN)
     async def prove(request: Request, actor: Signed) -> Response:
@@ -85,7 +91,7 @@ def add(pages: Pages) -> None:
             if by.id != actor.id:
                 raise BadSignature("This is somebody else's key.", what_to_do="Use a key of your own.")
         except Refused as refusal:
-            return await sign_page(request, form["to"], again=True, refusal=refusal)
+            return await sign_page(pages, request, form["to"], again=True, refusal=refusal)
         token, old = secrets.token_urlsafe(32), request.cookies.get(COOKIE, "")
         if not old:
             raise NotSignedIn("This browser is not signed in.", what_to_do="Sign in with your key.")
@@ -101,7 +107,7 @@ def ours(to: str) -> str:
 
 async def _verified(house: House, request: Request, form: Form, login: str) -> tuple[str, Actor]:
     """Who signed. Raises `Refused`, told to the log; a right key is never held up by failures of others."""
-    address, store = _address(request), house.services.store
+    address, store = address_of(request), house.services.store
     try:
         house.challenges.take(form["text"])
         signature, _ = brought(form)
@@ -112,6 +118,13 @@ async def _verified(house: House, request: Request, form: Form, login: str) -> t
         raise
 
 
+async def come_in(house: House, request: Request, actor: Actor, login: str, to: str) -> Response:
+    """Signed in by a key, and on to where they wanted to go."""
+    token, device = secrets.token_urlsafe(32), request.headers.get("user-agent", "")
+    await house.do(actor, flow.sign_in, login, token, browser=True, from_address=address_of(request), device=device)
+    return with_cookie(go(ours(to)), token)
+
+
 def with_cookie(answer: Response, token: str) -> Response:
     """Until the browser closes; the server ends it earlier."""
     answer.set_cookie(
@@ -120,5 +133,5 @@ def with_cookie(answer: Response, token: str) -> Response:
     return answer
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
