@@ -405,7 +405,7 @@ class Town:
         """A session that runs, as the gateway puts it down; nothing is connected."""
         id, recording = SessionId(keep.new_id("ses")), RecordingId(keep.new_id("rec"))
         found = self.estate.roster.account(account)
-        where = {"session": id, "recording": recording, "node": "node1", "from_address": "192.0.2.7"}
+        where = {"session": id, "recording": recording, "node": self.store.node, "from_address": "192.0.2.7"}
         await self.do(login, connect.begin, found, **where)
         await self.system(connect.started, found, id)
         return id

@@ -56,9 +56,9 @@ def exported(world: World, request: str) -> bytes:
     return bundles.write(world.store.look(lambda look: gather.bundle(look, request, id)))
 
 
-def recorded(path: Path, session: str) -> list[tuple[int, str, int]]:
+def recorded(path: Path, session: str, stream: str = "screen") -> list[tuple[int, str, int]]:
     """A real recording; its heads for the log."""
-    sealer = Sealer(Header(session=session, stream="screen", created_at_ms=1, wrapped_key=b"w"), KEY)
+    sealer = Sealer(Header(session=session, stream=stream, created_at_ms=1, wrapped_key=b"w"), KEY)
     data, heads = [sealer.header], []
     for n in range(5):
         sealer.frame(n, Kind.OUTPUT, 0, b"hello %d" % n)

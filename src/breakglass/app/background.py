@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from breakglass.app.recordings import Playback
 from breakglass.audit import evidence
 from breakglass.errors import BreakglassError, Sealed, Tampered, Unavailable
 from breakglass.flow import clock, expire, rotate
@@ -16,7 +17,7 @@ from breakglass.storage.work import Read, Work
 if TYPE_CHECKING:
     from breakglass.app.node import Node
 
-CARE_EVERY, SWEEP_EVERY, SCHEDULE_EVERY = 0.3, 0.5, 20.0
+CARE_EVERY, SWEEP_EVERY, SCHEDULE_EVERY, RECORDINGS_EVERY = 0.3, 0.5, 20.0, 300.0
 _log = logging.getLogger(__name__)
 
 
@@ -94,6 +95,16 @@ async def keep_schedule(node: "Node") -> None:
         except BreakglassError as error:
             _log.warning("the schedule waits: %s", error)
         await asyncio.sleep(SCHEDULE_EVERY)
+
+
+async def look_at_recordings(playback: Playback) -> None:
+    """Whether what was recorded is still there: told before an auditor needs it."""
+    while True:
+        try:
+            await playback.look_at_all()
+        except BreakglassError as error:
+            _log.warning("looking at recordings waits: %s", error)
+        await asyncio.sleep(RECORDINGS_EVERY)
 
 
 def _refresh(look: Read, node: "Node") -> None:

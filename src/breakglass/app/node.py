@@ -160,6 +160,7 @@ class Node:
         self.spawn("rotation", lambda: engine.work(self.bell()))
         self.spawn("sweeper", lambda: background.sweep(self))
         self.spawn("schedule", lambda: background.keep_schedule(self))
+        self.spawn("recordings", lambda: background.look_at_recordings(playback))
         if settings.siem:
             collector = Collector.of(settings.siem, settings.siem_ca)
             siem = Siem(self.store, self.estate, collector, home.path / "siem.json", node=settings.node)

@@ -55,6 +55,19 @@ class Playback:
     def __init__(self, store: Store, estate: Estate, releases: Releases, recorders: Recorders) -> None:
         self.store, self.estate, self.releases, self.recorders = store, estate, releases, recorders
 
+    async def look_at(self, recording: Recording, *, whole: bool) -> None:
+        """Tell the log when its file is lost, or there again. `whole`: read all of it, not only how long it is."""
+        why = await asyncio.to_thread(why_lost, self.recorders, recording, whole)
+        if why and not recording.lost:
+            await self.store.run(SYSTEM, keep.recording_lost, recording.id, why)
+        elif not why and recording.lost and whole:
+            await self.store.run(SYSTEM, keep.recording_restored, recording.id)
+
+    async def look_at_all(self) -> None:
+        """Those whose review is owed, and those that were lost, are read; of the others the length is enough."""
+        for recording, owed in await self.store.read(keep.kept_here, self.store.node):
+            await self.look_at(recording, whole=owed or bool(recording.lost))
+
     async def replay(self, actor: Actor, session: SessionId, signature: str, text: str | None) -> bytes:
         """asciicast v3. Raises `Tampered` when the file is not what the log says."""
         told = await self.releases.tell(session, actor, review.replay, self.estate.chain, session, signature, text)
@@ -62,12 +75,14 @@ class Playback:
         if not recording.size:
             raise NotFound("Nothing was recorded: this session never reached its target.", what_to_do="Nothing.")
         path = self.recorders.path(recording.id, review.SCREEN)
+        node = await self.store.read(_node, session)
+        if not path.exists() and node != self.store.node:
+            raise NotFound(f"The recording lies on the node {node}.", what_to_do=f"Ask {node} for it.")
+        await self.look_at(recording, whole=True)
         if not path.exists():
-            node = await self.store.read(_node, session)
-            if node != self.store.node:
-                raise NotFound(f"The recording lies on the node {node}.", what_to_do=f"Ask {node} for it.")
             raise NotFound(
-                "The recording's file is missing.", what_to_do="Restore it from a backup; tell the custodians."
+                "The recording's file is missing.",
+                what_to_do="Restore it from a backup. Until then the review is signed with its loss named.",
             )
         header = await asyncio.to_thread(_header, path)
         past = await self.store.read(_past, session, told.proven.size)
@@ -108,6 +123,41 @@ def _reach(path: Path) -> Head | None:
         return None
 
 
+def why_lost(recorders: Recorders, recording: Recording, whole: bool) -> str:
+    """Empty when its files are what the log names, and what was typed is a whole chain beside them."""
+    for stream, what in ((review.SCREEN, "The file"), ("keys", "The file of what was typed")):
+        path = recorders.path(recording.id, stream)
+        try:
+            size, least = path.stat().st_size, recording.size if stream == review.SCREEN else 1
+            if size < least:
+                return f"{what} has {size} bytes, and the log names {least}." if size else f"{what} is empty."
+            if whole:
+                with _mapped(path) as data:
+                    _must_be_whole(data, recording, stream)
+        except FileNotFoundError:
+            return f"{what} is missing."
+        except OSError as error:
+            return f"{what} can't be read: {error.strerror}."
+        except Tampered as tampered:
+            return tampered.message
+    return ""
+
+
+def _must_be_whole(data: memoryview, recording: Recording, stream: str) -> None:
+    """Raises `Tampered`. The log names no heads of what was typed; it is a chain of its own."""
+    if stream == review.SCREEN:
+        check_chain(*_named(data, recording))
+    elif recording.state is states.State.COMPLETE and not check_chain(data).ended:
+        raise Tampered("What was typed stops without its end.", what_to_do="Restore it from a backup.")
+
+
+def _named(data: memoryview, recording: Recording) -> tuple[memoryview, list[Head]]:
+    """As much of the file as the log names, and the head that it must end with."""
+    whole = recording.state is states.State.COMPLETE
+    last = Head(seq=recording.chunks, hash=bytes.fromhex(recording.head), bytes=recording.size, ended=whole)
+    return (data if whole else data[: recording.size]), [last]  # what a crash tore off behind it was named to nobody
+
+
 def _header(path: Path) -> Header:
     with _mapped(path) as data:
         return read_header(data)
@@ -115,13 +165,10 @@ def _header(path: Path) -> Header:
 
 def _cast(path: Path, key: bytes, recording: Recording) -> bytes:
     """The whole terminal as asciicast, once the container is what the log says it is."""
-    whole = recording.state is states.State.COMPLETE
-    last = Head(seq=recording.chunks, hash=bytes.fromhex(recording.head), bytes=recording.size, ended=whole)
     with _mapped(path) as data:
-        if not whole:  # what a crash or a full disk tore off behind it was never named to anybody
-            data = data[: recording.size]
-        check_chain(data, [last])
-        return terminal(data, key)
+        named, heads = _named(data, recording)
+        check_chain(named, heads)
+        return terminal(named, key)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ code.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,12 @@ from breakglass.codec import note
 from breakglass.codec.lines import clean
 from breakglass.errors import BadSignature, BreakglassError, Malformed, Tampered
 from breakglass.trust import chain as chains
+from breakglass.trust.reviewed import line_of
 from breakglass.trust.roster import Roster
 from breakglass.trust.statement import Statement
 from breakglass.trust.tree import leaf_hash, verify_consistency, verify_inclusion
 
 _CALL = "Keep the bundle, get another one from the node, and call the auditors."
-LISTED = 50
 """Recordings whose heads a review's statement lists; of more it names the number and a hash."""
 
 
@@ -215,10 +214,8 @@ class _Run:
         review = self.followed.rows["review"][event.about]
         used = {id for id, one in self.followed.rows["session"].items() if one["grant"] == review["grant"]}
         rows = [one for one in self.followed.rows["recording"].values() if one["session"] in used]
-        heads = sorted(one["head"] for one in rows if one.get("head"))
-        line = " ".join(heads) or "none"
-        if len(heads) > LISTED:
-            line = f"{len(heads)} recordings {sha256(line.encode()).hexdigest()}"
+        whole = [one["head"] for one in rows if one.get("head") and not one["lost"]]
+        line = line_of(whole, [one["head"] for one in rows if one.get("head") and one["lost"]])
         facts = said.facts
         if (facts["grant"], facts["recordings"]) != (review["grant"], line):
             raise BadSignature("The review was signed over other recordings than these.", what_to_do=_CALL)

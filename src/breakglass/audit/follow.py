@@ -69,6 +69,8 @@ class Follow:
             "recording.head": self._recording,
             "recording.complete": self._recording,
             "recording.truncated": self._recording,
+            "recording.lost": self._recording_lost,
+            "recording.restored": self._recording_lost,
             "credential.stored": self._credential_stored,
             "credential.previous": self._credential_previous,
             "rotation.owed": self._rotation_owed,
@@ -185,7 +187,7 @@ class Follow:
         }
         self._find("grant", row["grant"])
         self._new("session", event.about, row)
-        self._new("recording", row["recording"], {"session": event.about, "state": RecordingState.OPEN})
+        self._new("recording", row["recording"], {"session": event.about, "state": RecordingState.OPEN, "lost": ""})
 
     def _session_started(self, event: Event, _at: int) -> None:
         self._find("session", event.about)["state"] = "running"
@@ -202,6 +204,10 @@ class Follow:
         self._move("recording", event.about, RecordingState("open" if verb == "head" else verb), Recording.MOVES)
         self._find("recording", event.about).update(chunks=chunks, head=head, size=size)
         self.heads.setdefault(event.about, []).append((chunks, head, size))
+
+    def _recording_lost(self, event: Event, _at: int) -> None:
+        why = event.text("why") if event.kind == "recording.lost" else ""
+        self._find("recording", event.about)["lost"] = why
 
     def _release(self, event: Event, _at: int) -> None:
         event.text("purpose")

@@ -78,6 +78,8 @@ class Report:
     rows: int
     """Rows of tables that were compared with the log."""
     recordings: int
+    lost: int
+    """Recordings whose file is not what it was, as the log says too."""
     erased: int
     """Entries whose private values were erased, as the log says."""
     not_shown: int
@@ -115,6 +117,8 @@ class Report:
         )
         told = [f"{self._level(level):<11}  {words}" for level, words in LEVELS.items()]
         told += [counts, f"Root over all entries: {self.root or 'could not be computed'}"]
+        if self.lost:
+            told.append(f"{self.lost} recordings are lost; the log says which, since when and why.")
         if self.erased:
             told.append(f"Private values of {self.erased} entries were erased; the log says by whom.")
         if self.not_shown:

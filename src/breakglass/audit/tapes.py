@@ -19,8 +19,9 @@ STREAMS = ("screen", "keys")
 _CALL = "Keep all copies, and call the auditors."
 
 
-def check(folder: Path, followed: Follow, findings: Findings) -> int:
-    """How many recordings were checked."""
+def check(folder: Path, followed: Follow, findings: Findings) -> tuple[int, int]:
+    """How many recordings were checked, and how many of them are lost as the log itself says."""
+    lost = set()
     for id, row in followed.rows["recording"].items():
         heads = heads_of(followed, id)
         for stream in STREAMS:
@@ -28,9 +29,12 @@ def check(folder: Path, followed: Follow, findings: Findings) -> int:
             try:
                 _one(path, row, stream, heads if stream == "screen" else ())
             except (Tampered, OSError) as error:
+                if row["lost"]:
+                    lost.add(id)
+                    continue
                 words = error.message if isinstance(error, Tampered) else f"It can't be read: {error.strerror}."
                 findings.add("recording", f"recording {path.name}", words)
-    return len(followed.rows["recording"])
+    return len(followed.rows["recording"]), len(lost)
 
 
 def check_file(path: Path, followed: Follow) -> str:

@@ -55,7 +55,7 @@ def verify(
             except DBAPIError as error:
                 run.findings.add("database", "the file", f"It can't be read: {error.orig}")
         if recordings is not None:
-            run.tapes = tapes.check(recordings, run.followed, run.findings)
+            run.tapes, run.lost = tapes.check(recordings, run.followed, run.findings)
         skipped = [level for level, given in (("anchor", outside), ("recording", recordings)) if not given]
         return run.report(monotonic() - began, skipped)
 

@@ -56,7 +56,7 @@ def verify_tiles(
         kept.judge(run.tiles())
     run.outside(outside)
     if recordings is not None:
-        run.tapes = tapes.check(recordings, run.followed, run.findings)
+        run.tapes, run.lost = tapes.check(recordings, run.followed, run.findings)
     skipped = [level for level, given in (("anchor", outside), ("recording", recordings)) if not given]
     return run.report(monotonic() - began, [*_NOT_KEPT, *skipped])
 

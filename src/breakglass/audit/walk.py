@@ -49,7 +49,7 @@ class Walk:
         self.followed = Follow()
         self.checkpoints = Checkpoints(kept, self.grown, self.findings, log_vkey)
         self.versions: dict[int, Version] = {}
-        self.entries = self.compared = self.tapes = self.unsigned_batches = 0
+        self.entries = self.compared = self.tapes = self.lost = self.unsigned_batches = 0
         self.whole = True
         """False once an entry is missing: from there on no hash can be recomputed."""
         self.micros = 0
@@ -190,6 +190,7 @@ class Walk:
             grants=len(self.followed.rows["grant"]),
             rows=self.compared,
             recordings=self.tapes,
+            lost=self.lost,
             erased=self.erasures.erased,
             not_shown=self.erasures.not_shown,
             seconds=seconds,

@@ -40,6 +40,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "password.set": ("alert",),
     "password.removed": ("alert",),
     "recovery_code.used": ("alert",),
+    "recording.lost": ("alert",),
+    "recording.restored": ("alert",),
     "erasure.signed": ("alert",),
     "erasure.done": ("alert",),
     "siem.waits": ("alert",),

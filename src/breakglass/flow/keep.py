@@ -7,11 +7,13 @@ import secrets
 from breakglass.flow.connect import ended
 from breakglass.identity.access import permit
 from breakglass.model import recording as recordings
+from breakglass.model import review as reviews
 from breakglass.model import rotation as rotations
 from breakglass.model import session as sessions
 from breakglass.model.change import Fact
 from breakglass.model.ids import RecordingId, SessionId
 from breakglass.model.recording import Recording
+from breakglass.model.review import Review
 from breakglass.model.rotation import Rotation
 from breakglass.model.session import Session
 from breakglass.storage import outbox
@@ -49,6 +51,28 @@ def session_over(
     if found.state is recordings.State.OPEN:
         work.apply(recordings.finished(found, state, chunks=chunks, head=head, size=size))
     return ended(work, session, why)
+
+
+def recording_lost(work: Work, id: RecordingId, why: str) -> None:
+    """Its file can't be played; told once, until it is there again."""
+    permit(work.actor, "run", id)
+    found = work.get(Recording, id)
+    if not found.lost:
+        work.apply(recordings.lost(found, why))
+
+
+def recording_restored(work: Work, id: RecordingId) -> None:
+    permit(work.actor, "run", id)
+    found = work.get(Recording, id)
+    if found.lost:
+        work.apply(recordings.restored(found))
+
+
+def kept_here(look: Read, node: str) -> list[tuple[Recording, bool]]:
+    """Recordings of sessions that ended on this node, and for each whether its review is still owed."""
+    over = {s.id: s.grant for s in look.find(Session, node=node) if s.state is sessions.State.ENDED}
+    owed = {one.grant for one in look.find(Review, state=reviews.State.OPEN)}
+    return [(r, over[r.session] in owed) for r in look.find(Recording) if r.session in over and r.size]
 
 
 def session_alarm(work: Work, session: SessionId, account: str, code: str, why: str) -> None:

@@ -3,7 +3,6 @@ rests.
 """
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 from breakglass.audit.evidence import entry_of
 from breakglass.codec.lines import clean
@@ -23,10 +22,10 @@ from breakglass.model.session import Session
 from breakglass.model.ticket import Ticket
 from breakglass.storage.work import Read, Work
 from breakglass.trust.chain import Chain
+from breakglass.trust.reviewed import line_of
 from breakglass.trust.statement import Kind, Signed, Statement
 
 SCREEN = "screen"
-LISTED = 50
 
 
 def involved(look: Read, review: Review) -> set[UserId]:
@@ -39,7 +38,7 @@ def items(look: Read, review: Review, auditor: UserId) -> Sequence[Item]:
     """The checklist as it stands, for this auditor."""
     used = look.find(Session, grant=review.grant)
     changed = [r for r in look.find(Rotation, account=review.account) if r.grant == review.grant]
-    recorded = [s for s in used if any(r.size for r in look.find(Recording, session=s.id))]
+    recorded = [s for s in used if any(r.size and not r.lost for r in look.find(Recording, session=s.id))]
     replayed = all(entry_of(look, "recording.replayed", f"{s.id}/{auditor}") is not None for s in recorded)
     return reviews.checklist(
         sessions_ended=all(s.state is sessions.State.ENDED for s in used),
@@ -110,22 +109,16 @@ def replayed(work: Work, id: SessionId) -> None:
 def _facts(look: Read, review: Review, classification: Classification, summary: str) -> dict[str, str]:
     used = look.find(Session, grant=review.grant)
     found = [recording for session in used for recording in look.find(Recording, session=session.id)]
-    heads = sorted(recording.head for recording in found if recording.head)
+    heads = [recording.head for recording in found if recording.head and not recording.lost]
+    lost = [recording.head for recording in found if recording.head and recording.lost]
     return {
         "request": review.request,
         "grant": review.grant,
         "account": review.account,
-        "recordings": _line_of(heads),
+        "recordings": line_of(heads, lost),
         "classification": classification.value,
         "summary": summary,
     }
-
-
-def _line_of(heads: Sequence[str]) -> str:
-    """Every recording's head; beyond what a line of the statement takes, their number and the hash of that line."""
-    if len(heads) <= LISTED:
-        return " ".join(heads) or "none"
-    return f"{len(heads)} recordings {sha256(' '.join(heads).encode()).hexdigest()}"
 
 
 def _sign(work: Work, review: Review, by: UserId, signed: Signed, facts: dict[str, str]) -> Change[Review]:

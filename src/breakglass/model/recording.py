@@ -2,6 +2,8 @@
 
 open ─┬─▶ complete   (its END chunk was written)
       └─▶ truncated  (the node died: what could be verified was kept)
+
+Whether its file is still what the log says is another question, looked at again and again: `lost` says why it is not.
 """
 
 from dataclasses import dataclass, replace
@@ -28,6 +30,8 @@ class Recording:
     """Hex SHA-256 of the last chunk that the log knows."""
     size: int = 0
     state: State = State.OPEN
+    lost: str = ""
+    """Why its file can't be played, when it was last looked at; empty while it can."""
 
 
 def reached(recording: Recording, *, chunks: int, head: str, size: int) -> Change[Recording]:
@@ -40,3 +44,15 @@ def finished(recording: Recording, state: State, *, chunks: int, head: str, size
     value = replace(recording, chunks=chunks, head=head, size=size, state=state)
     data: dict[str, str | int | bool] = {"session": recording.session, "chunks": chunks, "head": head, "size": size}
     return Change(value, (Fact(f"recording.{state}", recording.id, data),))
+
+
+def lost(recording: Recording, why: str) -> Change[Recording]:
+    """Its file is gone, or is another one than the log names."""
+    fact = Fact("recording.lost", recording.id, {"session": recording.session, "why": why})
+    return Change(replace(recording, lost=why), (fact,))
+
+
+def restored(recording: Recording) -> Change[Recording]:
+    """Its file is there again, as the log names it."""
+    fact = Fact("recording.restored", recording.id, {"session": recording.session})
+    return Change(replace(recording, lost=""), (fact,))

@@ -817,6 +817,9 @@ class Judge:
             self.sessions[event.about] = verb
         elif kind in ("recording.head", "recording.complete", "recording.truncated"):
             self.recorded(event, verb)
+        elif kind in ("recording.lost", "recording.restored"):
+            need(event.about in self.recordings, "there is no such recording before it")
+            self.recordings[event.about]["lost"] = verb == "lost"
         elif kind == "rotation.owed":
             need(self.grant and event.text("grant") == self.grant["grant"], "it is another grant's rotation")
             self.rotations[event.about] = "owed"
@@ -1006,7 +1009,7 @@ class Judge:
         recording = event.text("recording")
         need(event.about not in self.sessions and recording not in self.recordings, "there is such a session before it")
         self.sessions[event.about] = "connecting"
-        self.recordings[recording] = {"session": event.about, "state": "open", "heads": []}
+        self.recordings[recording] = {"session": event.about, "state": "open", "heads": [], "lost": False}
 
     def recorded(self, event, verb):
         one = self.recordings.get(event.about)
@@ -1026,7 +1029,9 @@ class Judge:
             "it is another request's review",
         )
         need(facts["grant"] == self.grant["grant"], "it is another grant's review")
-        heads = sorted(one["heads"][-1][1] for one in self.recordings.values() if one["heads"] and one["heads"][-1][1])
+        named = [one for one in self.recordings.values() if one["heads"] and one["heads"][-1][1]]
+        heads = sorted(one["heads"][-1][1] for one in named if not one["lost"])
+        heads += sorted("lost:" + one["heads"][-1][1] for one in named if one["lost"])
         line = " ".join(heads) or "none"
         if len(heads) > 50:
             line = f"{len(heads)} recordings {hashlib.sha256(line.encode()).hexdigest()}"

@@ -97,6 +97,7 @@ recording_t = _table(
     text("head"),
     Column("size", BigInteger, nullable=False),
     Column("state", Word(recording.State), nullable=False),
+    text("lost"),
 )
 credential_t = _table(
     "credential",

@@ -177,6 +177,8 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "clock.runs": lambda t: "The clock stands right again.",
     "clock.signed": lambda t: f"{t.signer} confirmed that it was {t.said('now')[:10]} {t.said('now')[11:16]} UTC.",
     "clock.refused": lambda t: f"The vault does not take the custodians' word about the time: {t['why']}",
+    "recording.lost": lambda t: f"The recording's file is LOST: {t['why']}",
+    "recording.restored": lambda t: "The recording's file is there again, as the log names it.",
     "erasure.signed": lambda t: (
         f"{t.signer} signed that private values of the entries {t.said('entries')} be erased: {t.said('because')}"
     ),

@@ -4,6 +4,7 @@ from breakglass.model.people import Actor
 from breakglass.model.request import AccessRequest
 from breakglass.model.review import Review, State
 from breakglass.storage.work import Read
+from breakglass.trust.statement import parse
 from breakglass.views import say, shapes
 from breakglass.views.book import Book, sees_all
 from breakglass.views.rows import columns, found
@@ -45,5 +46,6 @@ def shown(look: Read, book: Book, review: Review) -> shapes.Review:
         classification=review.classification.value if review.classification else "",
         summary=review.summary,
         signed_at=review.signed_at,
+        recordings=parse(review.statement).facts["recordings"] if review.statement else "",
         sentence=sentence,
     )

@@ -50,7 +50,12 @@ def _one(look: Read, book: Book, session: Session, recording: Recording | None) 
         sentence = (
             f"{who.name}, {say.where(place)}: ended {say.at(session.ended_at, now)} after {lasted} ({session.why})."
         )
-    known = "There is NO recording of it." if recording is None else _RECORDING[recording.state.value]
+    if recording is None:
+        known = "There is NO recording of it."
+    elif recording.lost:
+        known = f"The recording is LOST: {recording.lost}"
+    else:
+        known = _RECORDING[recording.state.value]
     return shapes.Session(
         id=session.id,
         grant=session.grant,
@@ -65,7 +70,12 @@ def _one(look: Read, book: Book, session: Session, recording: Recording | None) 
         recording=None
         if recording is None
         else shapes.Recording(
-            id=recording.id, state=recording.state.value, size=recording.size, chunks=recording.chunks
+            id=recording.id,
+            state=recording.state.value,
+            size=recording.size,
+            chunks=recording.chunks,
+            head=recording.head,
+            lost=recording.lost,
         ),
         sentence=f"{sentence} {known}",
     )

@@ -88,6 +88,9 @@ class Recording:
     state: str
     size: int
     chunks: int
+    head: str
+    lost: str
+    """Why its file can't be played; empty while it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,8 @@ class Review:
     classification: str
     summary: str
     signed_at: datetime | None
+    recordings: str
+    """What the signed statement names; empty before."""
     sentence: str
 
 

@@ -115,9 +115,15 @@ def session(s: shapes.Session) -> list[str]:
     return [f"{s.id}  {s.sentence}"]
 
 
+def _recording(one: shapes.Recording | None) -> str:
+    if one is None:
+        return "MISSING"
+    return "LOST" if one.lost else one.state
+
+
 def recordings(found: Iterable[shapes.Session]) -> list[str]:
     rows = [
-        (one.id, one.recording.state if one.recording else "MISSING", str(one.recording.size if one.recording else 0),
+        (one.id, _recording(one.recording), str(one.recording.size if one.recording else 0),
          one.by.name, _place(one.place), moment(one.started_at))
         for one in found
     ]  # fmt: skip

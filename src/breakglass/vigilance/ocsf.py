@@ -28,6 +28,7 @@ FINDINGS: Mapping[str, int] = {
     "rotation.reconcile": 4,
     "grant.refused": 4,
     "recording.truncated": 4,
+    "recording.lost": 5,
     "duty.dead": 4,
     "clock.refused": 4,
     "refused": 3,

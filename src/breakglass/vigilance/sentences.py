@@ -270,6 +270,13 @@ _WORDS: dict[str, Words] = {
         f"{s.text('left')} are left. If it was not them, call a custodian, who removes the password: `/people`.",
         WARNING,
     ),
+    "recording.lost": lambda s: _say(
+        f"The recording of the session {s.text('session')} is lost",
+        f"{s.text('why')} Look who was at the node's disk, and restore the file from a backup. A review can be signed "
+        "without it; it then says that it was lost.",
+        CRITICAL,
+    ),
+    "recording.restored": lambda s: _say(f"The recording of the session {s.text('session')} is there again"),
     "erasure.signed": lambda s: _say(
         f"{s.signer} signed that private values of the log be erased",
         f"Entries {s.said('entries')}: {s.said('because')} It takes an auditor and a custodian. "
