@@ -62,7 +62,10 @@ async function connect() {
     method: "POST",
     body: new URLSearchParams({ csrf: page.dataset.csrf }),
   });
-  if (!answer.ok) return ended("The server gave no ticket. Open the page again.");
+  if (!answer.ok) {
+    const told = answer.headers.get("content-type")?.includes("json") ? await answer.json() : null;
+    return ended(told ? `${told.message} ${told.what_to_do}` : "The server gave no ticket. Open the page again.");
+  }
   const { ticket } = await answer.json();
   const address = new URL(page.dataset.socket, location.href);
   address.protocol = address.protocol.replace("http", "ws");
@@ -80,7 +83,11 @@ async function connect() {
         if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ shown: bytes.length }));
       });
     } else {
-      const { ended: status, took } = JSON.parse(data);
+      const { ended: status, took, refused } = JSON.parse(data);
+      if (refused) {
+        over = refused;
+        return;
+      }
       if (took) {
         onTheWay -= took;
         return flush();

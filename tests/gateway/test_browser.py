@@ -27,6 +27,10 @@ class Wire:
     async def close(self) -> None:
         self.closed = True
 
+    async def gone(self) -> str:
+        await asyncio.Event().wait()
+        return ""
+
 
 class Session:
     """A relay's near side that takes everything down."""

@@ -154,9 +154,12 @@ async def hello(world: Deployment, grant: str, open_: ClientConnection, given: s
 
 
 async def is_shut(open_: ClientConnection) -> None:
-    """The socket closes and nothing was shown."""
+    """The socket closes and nothing was shown but a refusal in words."""
     with pytest.raises(ConnectionClosed):
         async with asyncio.timeout(15):
+            said = json.loads(await open_.recv())
+            assert said.keys() == {"refused"}
+            assert len(said["refused"]) > 20
             raise AssertionError(await open_.recv())
 
 
@@ -191,6 +194,53 @@ async def shown(open_: ClientConnection, until: bytes) -> bytes:
                 found += message
                 await open_.send(json.dumps({"shown": len(message)}))
     return found
+
+
+async def test_a_sign_in_that_is_ended_cuts_its_terminal(world: Deployment, grant: str) -> None:
+    """From another browser of the same person, within a second; the session says why it ended."""
+    there = token(world)
+    async with socket(world, grant) as open_:
+        await hello(world, grant, open_)
+        await shown(open_, b"recorded, until")
+        await world.alice.leave()
+        where = world.where()
+        await world.alice.arrive(where["api"], where["ssh_host"], where["ssh_port"], world.folder / "known_hosts")
+        api, here = world.alice._api, token(world)
+        assert api is not None
+        assert here != there
+        began = time.monotonic()
+        headers = {"Authorization": "", "Cookie": f"{COOKIE}={here}", "Origin": where["api"]}
+        answer = await api.post("/me/sign-ins/revoke-others", data={"csrf": csrf_of(here)}, headers=headers)
+        assert answer.status_code == 303
+        with pytest.raises(ConnectionClosed):
+            async with asyncio.timeout(5):
+                while True:
+                    await open_.recv()
+        assert time.monotonic() - began < 2  # a request, a page, and the second that it may take
+
+    async def ended() -> bool:
+        return "the sign-in was ended" in {one["why"] for one in await world.ivy.call("GET", "/api/sessions")}
+
+    await world.until(ended, 5)
+    with pytest.raises(InvalidStatus):
+        async with socket(world, grant, cookie=there):
+            pass
+
+
+async def test_a_grant_that_ends_is_told_in_words(world: Deployment, browser: Browser, grant: str) -> None:
+    alice = await Somebody.sit_down(browser, world, "alice")
+    page = alice.page
+    await alice.go(f"/grants/{grant}/terminal")
+    await expect(page.locator("[data-state]")).to_have_text("Connected. Everything is recorded.", timeout=20_000)
+    await page.route("**/ticket", lambda route: route.fulfill(json={"ticket": "made-up"}))
+    await page.evaluate("() => document.querySelector('[data-again]').click()")
+    await expect(page.locator("[data-state]")).to_contain_text("was not given out for this", timeout=20_000)
+    await expect(page.get_by_role("button", name="Connect again")).to_be_visible()
+    await page.unroute("**/ticket")
+    await page.get_by_role("button", name="Connect again").click()
+    await expect(page.locator("[data-state]")).to_have_text("Connected. Everything is recorded.", timeout=20_000)
+    assert await alice.faults() == []
+    await alice.leave()
 
 
 async def test_messages_that_no_page_sends_end_it(world: Deployment, grant: str) -> None:
@@ -233,3 +283,9 @@ async def test_who_shows_nothing_gets_no_more(world: Deployment, grant: str) -> 
                 while True:
                     await open_.recv()
         assert time.monotonic() - began < 3
+    api, cookie = world.alice._api, token(world)
+    assert api is not None
+    headers = {"Authorization": "", "Cookie": f"{COOKIE}={cookie}", "Origin": world.where()["api"]}
+    answer = await api.post(f"/grants/{grant}/ticket", data={"csrf": csrf_of(cookie)}, headers=headers)
+    assert answer.status_code == 409
+    assert answer.json().keys() == {"message", "what_to_do"}

@@ -73,6 +73,23 @@ def prolong(work: Work, token: str) -> None:
         sign_ins.change(work, token, until=min(work.now + LASTS, found.ends_at))
 
 
+def keep(work: Work, id: str) -> None:
+    """The same for one that is used without a request: a terminal that is open."""
+    permit(work.actor, "look")
+    found = sign_ins.one_of(work, work.actor.id, id)
+    if found is not None:
+        sign_ins.move(work, id, min(work.now + LASTS, found.ends_at))
+
+
+def still(look: Read, roster: Roster, actor: Actor) -> tuple[bool, bool]:
+    """Whether this sign-in still holds, with the key that it was, and whether its end should be moved on."""
+    found = sign_ins.one_of(look, actor.id, actor.sign_in)
+    person = roster.people.get(actor.id)
+    if found is None or person is None or not person.active(look.now) or person.key(actor.key) is None:
+        return False, False
+    return True, due(found, look)
+
+
 def due(found: SignIn, look: Read) -> bool:
     """Whether `prolong` would be worth a write."""
     return found.until < found.ends_at and found.until - look.now < LASTS - MOVED_EVERY

@@ -46,6 +46,9 @@ class Socket(Protocol):
 
     async def send(self, message: bytes | str) -> None: ...
     async def close(self) -> None: ...
+    async def gone(self) -> str:
+        """Comes back once the person may not be here any more, and says why."""
+        ...
 
 
 class Terminals:
@@ -63,21 +66,26 @@ class Terminals:
         visit = Visit(self._desk, caller, login, screen, limits=self._limits, now=self._now)
         self._visits.add(visit)
         try:
-            await self._live(visit, screen)
+            await self._live(visit, screen, socket)
         finally:
             self._visits.discard(visit)
 
-    async def _live(self, visit: Visit, screen: "Screen") -> None:
+    async def _live(self, visit: Visit, screen: "Screen", socket: Socket) -> None:
+        async def mind_sign_in() -> None:
+            visit.end(await socket.gone())
+
         async with asyncio.TaskGroup() as group:
             session = visit.channel(lambda started: started.running_as(group.create_task(started.run())))
             screen.join(session)
             sending = group.create_task(screen.send_all())
+            minding = group.create_task(mind_sign_in())
             try:
                 await screen.read_all()
             finally:
                 visit.left()
                 screen.lost()
                 sending.cancel()
+                minding.cancel()
 
     def stop(self) -> None:
         for visit in list(self._visits):

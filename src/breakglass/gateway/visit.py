@@ -87,14 +87,14 @@ class Visit:
 
     def left(self) -> None:
         """The person's connection is gone."""
-        if self._opened is not None:
-            self._opened.order.end(PERSON_LEFT)
-        elif self._task is not None:
-            self._task.cancel()
+        self.end(PERSON_LEFT)
 
     def stop(self) -> None:
+        self.end(STOPPING)
+
+    def end(self, why: str) -> None:
         if self._opened is not None:
-            self._opened.order.end(STOPPING)
+            self._opened.order.end(why)
         elif self._task is not None:
             self._task.cancel()
 

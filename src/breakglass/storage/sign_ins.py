@@ -61,6 +61,18 @@ def of(look: Read, person: str) -> Sequence[SignIn]:
     return [SignIn(**row._mapping) for row in rows]
 
 
+def one_of(look: Read, person: str, id: str) -> SignIn | None:
+    """A live one of this person."""
+    s = sign_in.c
+    live = (s.until > look.now) & (s.ends_at > look.now)
+    row = look.conn.execute(select(*_COLUMNS).where(s.id == id, s.person == person, live)).first()
+    return None if row is None else SignIn(**row._mapping)
+
+
+def move(work: Work, id: str, until: datetime) -> None:
+    work.conn.execute(update(sign_in).where(sign_in.c.id == id), {"until": until})
+
+
 def change(work: Work, token: str, **values: str | datetime) -> None:
     """New values of its columns; a new token is given as `token_hash`, by `hashed`."""
     work.conn.execute(update(sign_in).where(sign_in.c.token_hash == hashed(token)), values)

@@ -4,6 +4,8 @@ page ──POST ticket──▶ ticket ──first message──▶ socket ─�
 """
 
 import asyncio
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,12 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from breakglass.errors import BreakglassError, Forbidden, NotFound, Refused, Unavailable
+from breakglass.flow import sign_in
 from breakglass.gateway.browser import first_message
 from breakglass.gateway.desk import Caller
 from breakglass.gateway.login import Login
 from breakglass.http.declare import Signed, those_who
 from breakglass.http.house import House
 from breakglass.http.shield import PAGE
+from breakglass.http.status import status_of
 from breakglass.model.ids import checked
 from breakglass.model.people import Actor
 from breakglass.views import grants as views
@@ -26,6 +30,8 @@ from breakglass.web.pages import Pages
 
 FIRST_WITHIN = 10.0
 """Seconds for the first message."""
+LOOK_EVERY = 0.4
+"""Seconds between two looks whether the sign-in still holds: it is cut within one."""
 POLICY: Mapping[str, str] = {
     # xterm.js puts its style sheets into the page; nothing else there is ours to style by hand.
     "Content-Security-Policy": PAGE.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
@@ -45,16 +51,19 @@ def add(pages: Pages) -> None:
 
     @pages.post("/grants/{id}/ticket", may=those_who("connect"), fresh=True)
     async def ticket(request: Request, id: str, actor: Signed) -> Response:
-        grant = await _mine(house, actor, id)
+        try:
+            grant = await _mine(house, actor, id)
+        except BreakglassError as fault:
+            return JSONResponse({"message": fault.message, "what_to_do": fault.what_to_do}, status_of(fault))
         return JSONResponse({"ticket": house.tickets.issue(actor, grant.id)})
 
     @pages.socket("/grants/{id}/socket", may=those_who("connect"))
     async def terminal(socket: WebSocket) -> None:
         """Accepted for whoever is signed in on a page of ours; opened for whoever brings a ticket."""
         await socket.accept()
-        wire = _Wire(socket)
+        actor: Actor = socket.state.actor
+        wire = _Wire(socket, house, actor)
         try:
-            actor: Actor = socket.state.actor
             grant = await _mine(house, actor, socket.path_params["id"])
             async with asyncio.timeout(FIRST_WITHIN):
                 ticket, size = first_message(await wire.receive())
@@ -67,8 +76,10 @@ def add(pages: Pages) -> None:
             address = socket.client.host if socket.client else ""
             caller = Caller(login=grant.to.login, person=actor.id, key=actor.key, from_address=address)
             await services.terminal(caller, login, size, wire)
-        except* (BreakglassError, TimeoutError, WebSocketDisconnect):
-            pass  # what can be said was said in the terminal; a page of ours sends nothing that ends here
+        except* BreakglassError as faults:
+            await wire.refuse(_first(faults))
+        except* (TimeoutError, WebSocketDisconnect):
+            pass
         finally:
             await wire.close()
 
@@ -94,6 +105,8 @@ class _Wire:
     """A `gateway.browser.Socket` of starlette's."""
 
     socket: WebSocket
+    house: House
+    actor: Actor
     open: bool = True
 
     async def receive(self) -> bytes | str | None:
@@ -118,3 +131,28 @@ class _Wire:
         if self.open:
             self.open = False
             await self.socket.close()
+
+    async def refuse(self, fault: BreakglassError) -> None:
+        """Said where it can still be read."""
+        if self.open:
+            with contextlib.suppress(OSError, RuntimeError, WebSocketDisconnect):
+                await self.send(json.dumps({"refused": f"{fault.message} {fault.what_to_do}"}))
+
+    async def gone(self) -> str:
+        """An open terminal counts as use of its sign-in. A database that does not answer ends nothing here."""
+        house, store = self.house, self.house.services.store
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                here, due = await store.read(sign_in.still, house.chain.head, self.actor)
+                if not here:
+                    return "the sign-in was ended"
+                if due:
+                    await house.do(self.actor, sign_in.keep, self.actor.sign_in)
+            except BreakglassError:
+                continue
+
+
+def _first(faults: BaseExceptionGroup[BreakglassError]) -> BreakglassError:
+    fault = faults.exceptions[0]
+    return _first(fault) if isinstance(fault, BaseExceptionGroup) else fault
