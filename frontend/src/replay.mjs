@@ -11,6 +11,8 @@ const rows = [...document.querySelectorAll("[data-seek]")];
 // A seek stops before what happens at that very moment.
 const SHOWN = 0.05;
 const IDLE = 2;
+// The last picture stays for a moment: the player shows nothing when it is sent past its end.
+const AFTERWARDS = 1;
 let player;
 let header = "";
 let events = [];
@@ -28,6 +30,7 @@ function shorten() {
     times.shown.push(times.shown[n] + after);
     return JSON.stringify([Number(after.toFixed(6)), kind, data]);
   });
+  lines.push(JSON.stringify([AFTERWARDS, "o", ""]));
   return [header, ...lines, ""].join("\n");
 }
 
@@ -50,10 +53,12 @@ function show(real, play = false) {
     speed: Number(speed.value),
     fit: "width",
     terminalFontSize: "small",
-    poster: `npt:${Math.max(startAt, 1)}`,
     markers: rows.map((row) => [shownAt(Number(row.dataset.seek)), row.querySelector("span").textContent]),
     theme: "asciinema",
   });
+  // A poster would do that, but with one the player draws nothing when it is sent to a moment before the poster's.
+  const first = events.find(({ kind }) => kind === "o");
+  if (!play && first) player.seek(Math.max(startAt, shownAt(first.at)) + SHOWN);
 }
 
 const answer = await fetch(place.dataset.cast);
