@@ -208,6 +208,7 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
         ("dora", drawn(Kind.REVIEW, "dora", "rev_aabbccddeeff00112233", reviewed, roster)),
         ("finn", drawn(Kind.CLOCK, "finn", f"{DEPLOYMENT}/clock", {"now": instant.write(AT)}, roster)),
         ("dora", drawn(Kind.ERASE, "dora", "era_00112233445566778899", erased, roster)),
+        ("finn", drawn(Kind.KEK, "finn", f"{DEPLOYMENT}/kek", {"next": "2"}, roster)),
     ]
 
 

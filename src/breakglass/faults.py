@@ -40,6 +40,9 @@ POINTS = frozenset(
         "migration.before-commit",
         "migration.after-commit",
         "vault.opened",
+        "kek.rewrapping",
+        "kek.rewrapped",
+        "kek.retiring",
     }
 )
 INSIDE = frozenset({"before-commit", "after-commit", "began", "ended", "written", "renamed"})

@@ -13,6 +13,7 @@ from breakglass.audit import evidence
 from breakglass.audit.log import Log
 from breakglass.errors import Refused, WrongState
 from breakglass.flow import clock as times
+from breakglass.flow import kek as keks
 from breakglass.flow.estate import Estate
 from breakglass.flow.open_grant import note_refused, open_grant
 from breakglass.model.grant import Grant
@@ -60,7 +61,17 @@ def handlers(store: Store, log: Log, estate: Estate, vault: VaultClient) -> Mapp
             return
         await store.run(SYSTEM, times.confirmed, estate.chain, now)
 
-    return {"grant": grant, "void": void, "clock": clock}
+    async def kek(told: Told) -> None:
+        """`told` is `kek.signed`. The vault answers the same when it is asked again after a crash."""
+        signed = Signed(str(told.data["statement"]), str(told.data["signature"]))
+        try:
+            made = await asyncio.to_thread(vault.rotate_kek, signed)
+        except Refused as refusal:
+            await store.run(SYSTEM, keks.refused, told.about, f"{refusal.message} {refusal.what_to_do}")
+            return
+        await store.run(SYSTEM, keks.created, told.about, made)
+
+    return {"grant": grant, "void": void, "clock": clock, "kek": kek}
 
 
 def _granted(look: Read, request: str) -> bool:

@@ -21,6 +21,7 @@ import asyncssh
 from breakglass.app import background, duties
 from breakglass.app.api_server import ApiServer, Tls
 from breakglass.app.fellows import Fellows
+from breakglass.app.keks import Rewrapping
 from breakglass.app.recordings import Playback, recover
 from breakglass.app.site import make as make_site
 from breakglass.app.vault_process import VaultProcess, VaultSigner
@@ -159,6 +160,7 @@ class Node:
         self.spawn("duties", lambda: outbox.work_off(self.store, handlers, self.bell()))
         self.spawn("rotation", lambda: engine.work(self.bell()))
         self.spawn("sweeper", lambda: background.sweep(self))
+        self.spawn("keks", Rewrapping(self.store, self.vault.client, settings.deployment).work)
         self.spawn("schedule", lambda: background.keep_schedule(self))
         self.spawn("recordings", lambda: background.look_at_recordings(playback))
         if settings.siem:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from breakglass.audit import times
+from breakglass.audit import keks, times
 from breakglass.audit.erasing import SIGNED, Erasures
 from breakglass.audit.event import Event
 from breakglass.codec import instant
@@ -34,6 +34,7 @@ CARRIES: Mapping[str, Kind] = {
     "review.signed": Kind.REVIEW,
     times.SIGNED: Kind.CLOCK,
     SIGNED: Kind.ERASE,
+    keks.SIGNED: Kind.KEK,
 }
 """Entries that are nothing without a statement, and of which kind it is."""
 REPLAY = "replay"
@@ -172,6 +173,8 @@ class Said:
             raise BadSignature("It is for another session.", what_to_do=_CALL)
         elif statement.kind is Kind.ERASE:
             self._erasures.signed(event.about, statement, person.roles)
+        elif statement.kind is Kind.KEK and Role.CUSTODIAN not in person.roles:
+            raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)
         elif statement.kind is Kind.CLOCK:
             if Role.CUSTODIAN not in person.roles:
                 raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)

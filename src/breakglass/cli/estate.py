@@ -21,7 +21,7 @@ def show(
     """Targets, accounts and their credentials, conditions, policies, people."""
     from breakglass.cli.printing import show
     from breakglass.cli.server import server
-    from breakglass.views import shapes, words
+    from breakglass.views import estate_shapes, words
 
     options = of(ctx)
     node = server(options)
@@ -33,7 +33,7 @@ def show(
         found = estate_of(node.get("/roster")["document"].encode())
         yaml.safe_dump(found, sys.stdout, sort_keys=False, allow_unicode=True, width=120)
         return
-    show(options, node.get("/estate"), shapes.Estate, words.estate)
+    show(options, node.get("/estate"), estate_shapes.Estate, words.estate)
 
 
 @app.command()

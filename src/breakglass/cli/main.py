@@ -27,6 +27,7 @@ from breakglass.cli import (
     rotate,
     sessions,
     start,
+    vault,
     witness,
 )
 from breakglass.cli.exits import Exit, exit_of
@@ -55,6 +56,7 @@ app.add_typer(estate.app, name="estate")
 app.add_typer(audit.app, name="audit")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(clock.app, name="clock")
+app.add_typer(vault.app, name="vault")
 app.add_typer(witness.app, name="witness")
 
 

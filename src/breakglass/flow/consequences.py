@@ -3,6 +3,7 @@
 alert   people are told            grant  the vault opens the grant
 ticket  the ticket gets a line     void   the vault forgets the grant
 rotate  the engine is woken        clock  the vault judges whether enough custodians confirm the time
+kek    the vault makes another key-encryption key
 """
 
 CONSEQUENCES: dict[str, tuple[str, ...]] = {
@@ -44,6 +45,10 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "recording.restored": ("alert",),
     "erasure.signed": ("alert",),
     "erasure.done": ("alert",),
+    "kek.signed": ("kek", "alert"),
+    "kek.refused": ("alert",),
+    "kek.damaged": ("alert",),
+    "kek.retired": ("alert",),
     "siem.waits": ("alert",),
     "duty.dead": ("alert",),
     "vault.tampered": ("alert",),

@@ -19,6 +19,7 @@ MAY: dict[str, frozenset[Role]] = {
     "store": frozenset({Role.CUSTODIAN}),
     "rotate": frozenset({Role.CUSTODIAN, Role.SYSTEM}),
     "unseal": frozenset({Role.CUSTODIAN}),
+    "kek": frozenset({Role.CUSTODIAN}),
     "clock": frozenset({Role.CUSTODIAN}),
     "propose": frozenset({Role.ADMINISTRATOR, Role.CUSTODIAN}),
     "erase": frozenset({Role.AUDITOR, Role.CUSTODIAN}),

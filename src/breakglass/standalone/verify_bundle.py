@@ -454,6 +454,7 @@ KINDS = {
     "review": ("request", "grant", "account", "recordings", "classification", "summary"),
     "clock": ("now",),
     "erase": ("entries", "because"),
+    "kek": ("next",),
 }
 
 

@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """Custodians confirm the present instant after the clock jumped."""
     ERASE = "erase"
     """An auditor and a custodian have private values erased that stand beside the log."""
+    KEK = "kek"
+    """A custodian has the vault make the key-encryption key with this number."""
 
 
 _TERMS = (
@@ -53,6 +55,7 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.REVIEW: ("request", "grant", "account", "recordings", "classification", "summary"),
     Kind.CLOCK: ("now",),
     Kind.ERASE: ("entries", "because"),
+    Kind.KEK: ("next",),
 }
 """What a statement of each kind says beside the common lines, in order: this and nothing else."""
 

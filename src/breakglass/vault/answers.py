@@ -33,6 +33,9 @@ class Status:
     """Public keys, as `keys.json` has them: while sealed, nothing has proven them."""
     memory_locked: bool
     kek: int = 0
+    """The key-encryption key that new secrets are sealed under."""
+    keks: tuple[int, ...] = ()
+    """All that are not retired: stored secrets may need any of them."""
     founding: str = ""
     roster: int = -1
     """Version of the pinned roster head; -1 without one."""

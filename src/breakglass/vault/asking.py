@@ -27,6 +27,14 @@ class Deposited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A deposited secret, and whose it is."""
+
+    account: str
+    deposited: Deposited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
     """A grant that another node's vault gave."""
 

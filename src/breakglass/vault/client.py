@@ -22,7 +22,7 @@ from breakglass.trust.chain import Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import shape
 from breakglass.vault.answers import Progress, Released, Status
-from breakglass.vault.asking import Deposited, Elsewhere, Past, Purpose
+from breakglass.vault.asking import Deposited, Elsewhere, Past, Placed, Purpose
 from breakglass.vault.evidence import Evidence
 from breakglass.vault.line import Behind
 from breakglass.vault.shape import Blob
@@ -136,6 +136,15 @@ class VaultClient:
 
     def confirm_clock(self, statements: Sequence[Signed]) -> datetime:
         return cast(datetime, self._call("confirm_clock", statements=tuple(statements)))
+
+    def rotate_kek(self, statement: Signed) -> int:
+        return cast(int, self._call("rotate_kek", statement=statement))
+
+    def rewrap(self, placed: Sequence[Placed]) -> tuple[bytes, ...]:
+        return cast(tuple[bytes, ...], self._call("rewrap", placed=tuple(placed)))
+
+    def retire_kek(self, kek: int) -> None:
+        self._call("retire_kek", kek=kek)
 
     def close(self) -> None:
         """Close the free connections; calls after it open new ones."""

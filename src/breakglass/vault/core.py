@@ -18,9 +18,9 @@ from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, SecretKind
 from breakglass.trust.chain import Chain, Version
 from breakglass.trust.statement import Signed
-from breakglass.vault import envelope, judge, passwords, pinning, recording_key
+from breakglass.vault import envelope, judge, kek_rotation, passwords, pinning, recording_key
 from breakglass.vault.answers import Released
-from breakglass.vault.asking import Deposited, Elsewhere, Past, Purpose
+from breakglass.vault.asking import Deposited, Elsewhere, Past, Placed, Purpose
 from breakglass.vault.envelope import Bound
 from breakglass.vault.evidence import APPROVED, OPENED, RELEASE, Evidence
 from breakglass.vault.keeper import Keeper
@@ -30,6 +30,7 @@ from breakglass.vault.state import FOREVER, PEOPLE_KEPT_FOR, Given, State
 VOIDED_MAX = 10_000
 CREDENTIALS_MAX = 64
 SESSIONS_MAX = 10_000
+REWRAP_MAX = 200
 
 
 class Vault(Keeper):
@@ -160,6 +161,31 @@ class Vault(Keeper):
         """Prove that a stored blob can be read back. Raises `Tampered`."""
         with self._opened() as opened:
             _open(opened, account, deposited).wipe()
+
+    # -- key-encryption keys (kek_rotation) ---------------------------------------------------------------------------
+    def rotate_kek(self, statement: Signed) -> int:
+        """Make the key-encryption key that a custodian asks for. Returns the number of the newest one.
+
+        Asked again for a key that there is, it changes nothing. Raises as `judge.judge_kek` and `kek_rotation.add`.
+        """
+        with self._opened() as opened:
+            held = opened.keyring.kek.id
+            if judge.judge_kek(opened.loaded(), statement, now=opened.now(), held=held, log=opened.log_view()) > held:
+                self._keys = kek_rotation.add(self._folder, self._keys, opened.keyring)
+            return opened.keyring.kek.id
+
+    def rewrap(self, placed: Sequence[Placed]) -> tuple[bytes, ...]:
+        """The same secrets under the newest key; empty bytes for one that is not what the vault sealed there."""
+        if len(placed) > REWRAP_MAX:
+            raise Malformed(f"A batch has up to {REWRAP_MAX} secrets.", what_to_do="Make smaller batches.")
+        with self._opened() as opened:
+            bound = [(one, _bound(one.account, one.deposited.credential, one.deposited.version)) for one in placed]
+            return kek_rotation.rewrap(bound, opened.keyring)
+
+    def retire_kek(self, kek: int) -> None:
+        """No stored secret needs this key any more. Raises as `kek_rotation.retire`."""
+        with self._opened() as opened:
+            self._keys = kek_rotation.retire(self._folder, self._keys, opened.keyring, kek)
 
     def release_session(
         self, token: str, endpoint: Endpoint, deposited: Deposited, session: str, evidence: Evidence

@@ -97,6 +97,11 @@ def kek_of(blob: bytes) -> int:
     return _parsed(blob).kek
 
 
+def prefix(kek: int) -> bytes:
+    """What every envelope under this KEK begins with, and no other: to find the others in a database."""
+    return _START.pack(MAGIC, FORMAT, 1) + _WRAP.pack(KIND_KEK, kek, _WRAP_BOX)
+
+
 def wrap_key(key: Secret, root: Secret, label: str) -> bytes:
     """A key (a KEK, the log key, the grant key) under the root key; `label` says which one it is, e.g. `kek 3`."""
     return _KEY_MAGIC + close_box(root, key, bind("breakglass wrapped key", label))

@@ -19,7 +19,7 @@ from breakglass.errors import BreakglassError, Expired, Forbidden, Malformed, No
 from breakglass.model.ids import GrantId, RequestId, UserId
 from breakglass.model.people import Role
 from breakglass.model.target import Account, Endpoint
-from breakglass.trust import clock
+from breakglass.trust import clock, kek
 from breakglass.trust.chain import Chain
 from breakglass.trust.grant import Token
 from breakglass.trust.roster import Roster
@@ -194,6 +194,23 @@ def judge_clock(
     if len({statement.person for statement in found}) < clock.needs(roster, wall):
         raise _no(f"{clock.CUSTODIANS} different custodians must sign.", subject, "Ask another custodian to sign too.")
     return found, wall
+
+
+def judge_kek(chain: Chain, signed: Signed, *, now: datetime, held: int, log: LogView) -> int:
+    """The number of the key-encryption key that a custodian asks for: the next one, or one that is `held` already.
+
+    One custodian is enough: a new key opens nothing and shows nothing.
+    """
+    roster = chain.head
+    subject = kek.subject(roster.deployment)
+    statement = verify(signed, roster, kind=Kind.KEK, subject=subject, now=now, known=chain.hashes)
+    _must_know_the_log(statement, log)
+    if Role.CUSTODIAN not in roster.people[statement.person].roles:
+        raise Forbidden("Only custodians rotate the vault's keys.", what_to_do="Ask a custodian.", about=subject)
+    wanted = statement.facts["next"]
+    if wanted not in (str(number) for number in range(1, held + 2)):
+        raise _no(f"The next key is {held + 1}, the statement says {wanted}.", subject, "Sign a fresh statement.")
+    return int(wanted)
 
 
 def judge_given(chain: Chain, token: Token, approvals: Sequence[Signed]) -> Verdict:

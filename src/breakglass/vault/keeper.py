@@ -136,6 +136,7 @@ class Keeper:
             return replace(
                 closed,
                 kek=opened.keyring.kek.id,
+                keks=tuple(sorted(opened.keyring.keks)),
                 founding=opened.state.founding,
                 roster=opened.state.roster,
                 roster_hash=opened.state.roster_hash,

@@ -80,8 +80,10 @@ class NoteKey:
 class Keyring:
     """The open keys, and how to forget them."""
 
-    def __init__(self, origin: str, private: Mapping[str, Secret], keks: Mapping[int, Kek], state_key: Secret) -> None:
-        self.keks, self.state_key, self._private = keks, state_key, private
+    def __init__(
+        self, origin: str, private: Mapping[str, Secret], keks: dict[int, Kek], state_key: Secret, wrapping: Secret
+    ) -> None:
+        self.keks, self.state_key, self.wrapping, self._private = keks, state_key, wrapping, private
         self.log = NoteKey(origin, private["log"])
         self.grant = NoteKey(f"{origin}/grant", private["grant"])
         self.recording = private["recording"]
@@ -94,7 +96,12 @@ class Keyring:
         return self.keks[max(self.keks)]
 
     def wipe(self) -> None:
-        for secret in (*self._private.values(), *(kek.key for kek in self.keks.values()), self.state_key):
+        for secret in (
+            *self._private.values(),
+            *(kek.key for kek in self.keks.values()),
+            self.state_key,
+            self.wrapping,
+        ):
             secret.wipe()
 
 
@@ -106,20 +113,32 @@ def make_keys(root: Secret, deployment: str, origin: str, key_file: str) -> tupl
         "recording": recording_key.generate()[0],
     }
     keks = {1: Kek(id=1, key=random_key())}
-    keyring = Keyring(origin, private, keks, derive(root, deployment, "state"))
-    with derive(root, deployment, "wrap") as wrapping:
-        wrapped = {name: wrap_key(key, wrapping, name).hex() for name, key in private.items()}
-        wrapped |= {f"kek {id}": wrap_key(kek.key, wrapping, f"kek {id}").hex() for id, kek in keks.items()}
+    wrapping = derive(root, deployment, "wrap")
+    keyring = Keyring(origin, private, keks, derive(root, deployment, "state"), wrapping)
+    wrapped = {name: wrap_key(key, wrapping, name) for name, key in private.items()}
+    text = KeysText(
+        deployment=deployment,
+        origin=origin,
+        public=keyring.public,
+        wrapped=wrapped | {kek_label(id): wrap_key(kek.key, wrapping, kek_label(id)) for id, kek in keks.items()},
+        backup=_backup_key(root, deployment),
+        key_file=key_file,
+    )
+    return to_json(text), keyring
+
+
+def to_json(text: KeysText) -> bytes:
+    """The content of `keys.json`."""
     value = {
         "format": FORMAT,
-        "deployment": deployment,
-        "origin": origin,
-        "backup": _backup_key(root, deployment),
-        "public": {name: getattr(keyring.public, name) for name in _NAMES},
-        "wrapped": wrapped,
-        "key_file": key_file,
+        "deployment": text.deployment,
+        "origin": text.origin,
+        "backup": text.backup,
+        "public": {name: getattr(text.public, name) for name in _NAMES},
+        "wrapped": {label: blob.hex() for label, blob in text.wrapped.items()},
+        "key_file": text.key_file,
     }
-    return json.dumps(value, indent=1).encode() + b"\n", keyring
+    return json.dumps(value, indent=1).encode() + b"\n"
 
 
 def read_keys(folder: Path) -> KeysText:
@@ -154,22 +173,23 @@ def read_keys(folder: Path) -> KeysText:
 def open_keys(root: Secret, found: KeysText) -> Keyring:
     """Raises `Tampered` when a key does not open, or a public half is not that of its private key."""
     opened: dict[str, Secret] = {}
+    wrapping = derive(root, found.deployment, "wrap")
     try:
-        with derive(root, found.deployment, "wrap") as wrapping:
-            for label, blob in found.wrapped.items():
-                opened[label] = unwrap_key(blob, wrapping, label)
+        for label, blob in found.wrapped.items():
+            opened[label] = unwrap_key(blob, wrapping, label)
         keks = {_kek_number(label): label for label in opened if label not in _NAMES}
         keyring = Keyring(
             found.origin,
             {name: opened[name] for name in _NAMES},
             {id: Kek(id=id, key=opened[label]) for id, label in keks.items()},
             derive(root, found.deployment, "state"),
+            wrapping,
         )
         if keyring.public != found.public or found.backup != _backup_key(root, found.deployment):
             keyring.wipe()
             raise _tampered("a public key is not that of its private key")
     except BaseException:
-        for secret in opened.values():
+        for secret in (*opened.values(), wrapping):
             secret.wipe()
         raise
     return keyring
@@ -184,6 +204,10 @@ def derive(root: Secret, deployment: str, label: str) -> Secret:
 def _backup_key(root: Secret, deployment: str) -> str:
     with derive(root, deployment, "backup") as private:
         return b64encode(public_of(private)).decode()
+
+
+def kek_label(number: int) -> str:
+    return f"kek {number}"
 
 
 def _kek_number(label: str) -> int:

@@ -19,19 +19,19 @@ from breakglass.storage.work import Read
 from breakglass.trust.chain import Chain
 from breakglass.trust.difference import difference
 from breakglass.trust.roster import parse
-from breakglass.views import say, shapes
+from breakglass.views import estate_shapes, say, shapes
 from breakglass.views.book import Book
 from breakglass.views.rows import columns
 
 
-def estate(look: Read, book: Book) -> shapes.Estate:
+def estate(look: Read, book: Book) -> estate_shapes.Estate:
     roster = book.roster
     c, r = columns(Credential), columns(Rotation)
     stored = set(look.conn.execute(select(c.account).where(c.state == credentials.State.CURRENT)).scalars())
     owed = set(look.conn.execute(select(r.account).where(r.state != rotations.State.DONE)).scalars())
 
-    def account(one: Account) -> shapes.Account:
-        return shapes.Account(
+    def account(one: Account) -> estate_shapes.Account:
+        return estate_shapes.Account(
             id=one.id,
             name=one.name,
             username=one.username,
@@ -42,14 +42,14 @@ def estate(look: Read, book: Book) -> shapes.Estate:
             credential="none" if one.id not in stored else "owed" if one.id in owed else "fresh",
         )
 
-    return shapes.Estate(
+    return estate_shapes.Estate(
         deployment=roster.deployment,
         origin=roster.origin,
         version=roster.version,
         hash=roster.hash,
         changes=in_words(roster.changes),
         targets=tuple(
-            shapes.Target(
+            estate_shapes.Target(
                 id=one.id,
                 name=one.name,
                 domain=roster.domains[one.domain].name,
@@ -61,9 +61,10 @@ def estate(look: Read, book: Book) -> shapes.Estate:
             for one in roster.targets.values()
         ),
         conditions=tuple(
-            shapes.Condition(id=one.id, title=one.title, playbook=one.playbook) for one in roster.conditions.values()
+            estate_shapes.Condition(id=one.id, title=one.title, playbook=one.playbook)
+            for one in roster.conditions.values()
         ),
-        policies=tuple(shapes.Policy(id=one.id, words=policy_words(one)) for one in roster.policies.values()),
+        policies=tuple(estate_shapes.Policy(id=one.id, words=policy_words(one)) for one in roster.policies.values()),
         people=tuple(_person(one) for one in roster.people.values()),
     )
 
@@ -116,8 +117,8 @@ def _proposal(look: Read, book: Book, row: dict[str, Any], document: bytes) -> s
     )
 
 
-def _person(one: Person) -> shapes.Person:
-    return shapes.Person(
+def _person(one: Person) -> estate_shapes.Person:
+    return estate_shapes.Person(
         id=one.id,
         login=one.login,
         name=one.name,
@@ -125,7 +126,7 @@ def _person(one: Person) -> shapes.Person:
         roles=tuple(sorted(role.value for role in one.roles)),
         groups=tuple(sorted(one.groups)),
         keys=tuple(
-            shapes.Key(fingerprint=key.fingerprint, label=key.label, approves_from=key.approves_from)
+            estate_shapes.Key(fingerprint=key.fingerprint, label=key.label, approves_from=key.approves_from)
             for key in one.keys
         ),
         expires_at=one.expires_at,

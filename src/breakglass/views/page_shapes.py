@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from breakglass.views import shapes
+from breakglass.views import estate_shapes, shapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPage:
     """One account with everything that happened with its credential."""
 
-    account: shapes.Account
+    account: estate_shapes.Account
     place: shapes.Place
     rail: str
     """`none`, `dormant`, `exposed` (somebody is in) or `owed`: where its credential stands."""

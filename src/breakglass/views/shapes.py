@@ -224,76 +224,6 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    id: str
-    name: str
-    username: str
-    justification: str
-    scenario: str
-    policy: str
-    rotate_at: str
-    credential: str
-    """`fresh`, `owed` (a change is owed or under way) or `none`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    id: str
-    name: str
-    domain: str
-    environment: str
-    endpoint: str
-    host_key: str
-    accounts: tuple[Account, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    id: str
-    title: str
-    playbook: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    id: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    fingerprint: str
-    label: str
-    approves_from: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    id: str
-    login: str
-    name: str
-    department: str
-    roles: tuple[str, ...]
-    groups: tuple[str, ...]
-    keys: tuple[Key, ...]
-    expires_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estate:
-    deployment: str
-    origin: str
-    version: int
-    hash: str
-    changes: str
-    """Who must sign the next version, in words."""
-    targets: tuple[Target, ...]
-    conditions: tuple[Condition, ...]
-    policies: tuple[Policy, ...]
-    people: tuple[Person, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """A signed text: evidence that anybody can check with `ssh-keygen -Y verify`."""
 
@@ -369,6 +299,10 @@ class Vault:
     clock_frozen: bool = False
     log_mark: int = 0
     """Entries of the log up to the last head that the vault has signed and confirmed."""
+    kek: int = 0
+    """Number of the key-encryption key that new secrets are sealed under; 0 while sealed."""
+    keks: int = 0
+    """How many are not retired: more than one while stored secrets move to the newest."""
     sentence: str = ""
 
 

@@ -28,6 +28,8 @@ def shown(status: Status) -> shapes.Vault:
         problem=status.problem,
         clock_frozen=status.clock_frozen,
         log_mark=status.mark,
+        kek=status.kek,
+        keks=len(status.keks),
         sentence=_sentence(status.shares, frozen=status.clock_frozen),
     )
 

@@ -9,7 +9,7 @@ Times are UTC. Imports nothing but the shapes.
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from breakglass.views import shapes
+from breakglass.views import estate_shapes, shapes
 
 
 def text(lines: Iterable[str]) -> str:
@@ -59,7 +59,12 @@ def status(s: shapes.Status) -> list[str]:
 
 
 def vault(v: shapes.Vault) -> list[str]:
-    return [v.sentence, *([f"Problem: {v.problem}"] if v.problem else [])]
+    moving = f"Secrets are sealed under key {v.kek}; older ones still move to it."
+    return [
+        v.sentence,
+        *([moving] if v.keks > 1 else []),
+        *([f"Problem: {v.problem}"] if v.problem else []),
+    ]
 
 
 def clock(c: shapes.Clock) -> list[str]:
@@ -151,7 +156,7 @@ def review_page(p: shapes.ReviewPage) -> list[str]:
     return lines
 
 
-def estate(e: shapes.Estate) -> list[str]:
+def estate(e: estate_shapes.Estate) -> list[str]:
     lines = [f"{e.origin} ({e.deployment}), version {e.version}: {e.hash}", f"Changes need: {e.changes}."]
     accounts = [
         (one.name, account.name, account.username, target_env, one.endpoint, account.credential, account.policy)

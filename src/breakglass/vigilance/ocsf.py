@@ -31,6 +31,7 @@ FINDINGS: Mapping[str, int] = {
     "recording.lost": 5,
     "duty.dead": 4,
     "clock.refused": 4,
+    "kek.damaged": 5,
     "refused": 3,
     "sign_in.held": 3,
 }

@@ -288,6 +288,19 @@ _WORDS: dict[str, Words] = {
         "An auditor and a custodian signed for it; the log says who. If you do not know of it, ask them.",
         WARNING,
     ),
+    "kek.signed": lambda s: _say(
+        f"{s.signer} asked the vault for key-encryption key {s.said('next')}",
+        "Stored secrets move to it by themselves. Keep backups of before: they open with the same shares.",
+        WARNING,
+    ),
+    "kek.refused": lambda s: _say("The vault makes no new key-encryption key", s.text("why"), WARNING),
+    "kek.damaged": lambda s: _say(
+        f"STOP: the vault does not open a stored secret of {s.account}",
+        "Its row was changed or swapped, or is damaged. It stays as it is, under its old key. Call the custodians and "
+        "the auditors.",
+        CRITICAL,
+    ),
+    "kek.retired": lambda s: _say(f"The vault forgets key-encryption key {s.text('kek')}: no stored secret needs it"),
     "duty.dead": lambda s: _say(
         f"A duty failed for good: {s.text('duty')} for entry {s.told.about} of the log",
         f"Problem: {s.text('problem')}. See the server's log.",

@@ -9,7 +9,7 @@ from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
 from breakglass.model.secret import Secret
 from breakglass.views import estate as views
-from breakglass.views import shapes
+from breakglass.views import estate_shapes
 
 
 class Stored(BaseModel):
@@ -18,7 +18,7 @@ class Stored(BaseModel):
 
 def add(api: Api, house: House) -> None:
     @api.get("/estate", may=SIGNED_IN)
-    async def estate() -> shapes.Estate:
+    async def estate() -> estate_shapes.Estate:
         """Targets, accounts and whether their credentials are fresh, conditions with playbooks, policies, people."""
         return await house.see(views.estate)
 

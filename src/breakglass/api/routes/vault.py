@@ -1,10 +1,13 @@
 """The vault's seal: its state for everybody, its shares and its closing for custodians."""
 
 import asyncio
+import contextlib
 
-from breakglass.api.bodies import Share
+from breakglass.api.bodies import Share, Signature
 from breakglass.api.registry import Api
-from breakglass.flow import seal
+from breakglass.api.routes.clock import SETTLES_WITHIN
+from breakglass.api.routes.requests import Text
+from breakglass.flow import kek, seal
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
 from breakglass.model.secret import Secret
@@ -27,6 +30,24 @@ def add(api: Api, house: House) -> None:
         entered = progress.k if not progress.sealed else len(progress.entered)
         await house.do(actor, seal.share_entered, deployment, entered, progress.k)
         return views.progress(progress)
+
+    @api.post("/vault/kek/statement", may=those_who("kek"))
+    async def kek_statement(actor: Signed) -> Text:
+        """The text by which you would ask the vault for its next key-encryption key."""
+        held = (await asyncio.to_thread(vault.status)).kek
+        shared = house.services.store.shared
+        return Text(text=(await house.do(actor, kek.offer, house.chain, held, shared=shared)).text())
+
+    @api.post("/vault/kek", may=those_who("bring"))
+    async def rotate_kek(body: Signature, actor: Signed) -> shapes.Vault:
+        """Bring a custodian's signature: the vault makes the key, and stored secrets move to it by themselves."""
+        held = (await asyncio.to_thread(vault.status)).kek
+        wanted = await house.do(actor, kek.sign, house.chain, held, body.signature, body.text)
+        with contextlib.suppress(TimeoutError):  # asked for; it is made once the vault is open again
+            async with asyncio.timeout(SETTLES_WITHIN):
+                while (await house.vault()).kek < wanted:  # noqa: ASYNC110 (the vault rings no bell)
+                    await asyncio.sleep(0.05)
+        return await house.vault()
 
     @api.post("/vault/seal", may=those_who("unseal"))
     async def seal_vault(actor: Signed) -> shapes.Vault:

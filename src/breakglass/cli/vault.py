@@ -1,0 +1,53 @@
+"""The vault: its state, and its key-encryption key (custodians)."""
+
+from typing import Annotated
+
+import typer
+
+from breakglass.cli.decide import SignatureFile, TextFile, brought, print_text
+from breakglass.cli.groups import group, of
+
+app = group("show", "The vault. Also: vault kek-statement, rotate-kek.")
+
+
+@app.command()
+def show(ctx: typer.Context) -> None:
+    """Sealed or open, and whether secrets are moving to a new key."""
+    from breakglass.cli.printing import show
+    from breakglass.cli.server import server
+    from breakglass.views import shapes, words
+
+    options = of(ctx)
+    show(options, server(options).get("/vault"), shapes.Vault, words.vault)
+
+
+@app.command()
+def kek_statement(ctx: typer.Context) -> None:
+    """Print the exact text that you would sign to rotate the key, and nothing else."""
+    from breakglass.cli.server import server
+
+    options = of(ctx)
+    print_text(options, server(options).post("/vault/kek/statement")["text"])
+
+
+@app.command()
+def rotate_kek(
+    ctx: typer.Context,
+    signature: SignatureFile = None,
+    text: TextFile = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
+) -> None:
+    """Have the vault make a new key-encryption key. Stored secrets move to it while everything goes on."""
+    from breakglass.cli.printing import show
+    from breakglass.cli.server import server
+    from breakglass.cli.signing import sign_statement
+    from breakglass.views import shapes, words
+
+    options = of(ctx)
+    body = brought(signature, text)
+    node = server(options)
+    if body is None:
+        offered = node.post("/vault/kek/statement")["text"]
+        subject = f"{node.status()['deployment']}/kek"
+        body = {"signature": sign_statement(options, offered, kind="kek", subject=subject, yes=yes), "text": offered}
+    show(options, node.post("/vault/kek", body), shapes.Vault, words.vault)
