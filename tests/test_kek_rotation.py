@@ -73,7 +73,7 @@ async def through(world: Deployment, tmp_path: Path, points: list[str], *, to_th
             await again(world, lambda: asked(world), "malformed", "expired")
         await world.until(lambda: moved(world), LEASES)
         if to_the_end:
-            await world.until(lambda: one_key(world), 10 * LEASES)
+            await world.until(lambda: one_key(world), 3 * LEASES)
         await world.until(lambda: passed(reached, points), LEASES)
         await again(world, lambda: lives(world))
         counted = dict(rows(world, "SELECT kind, count(*) FROM entry WHERE kind LIKE 'kek.%' GROUP BY kind"))
@@ -100,8 +100,9 @@ async def test_killed_on_the_way(world: Deployment, tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-async def test_killed_at_its_end(world: Deployment, tmp_path: Path) -> None:
-    await through(world, tmp_path, AT_ITS_END, to_the_end=True)
+@pytest.mark.parametrize("some", [slice(3), slice(3, 6), slice(6, None)], ids=["first", "then", "last"])
+async def test_killed_at_its_end(world: Deployment, tmp_path: Path, some: slice) -> None:
+    await through(world, tmp_path, AT_ITS_END[some], to_the_end=True)
 
 
 async def test_from_the_command_line(world: Deployment) -> None:

@@ -96,6 +96,10 @@ class Settings:
     """Where a copy of the log goes, as `tls://siem.example.org:6514` (syslog over TLS); empty: nowhere."""
     siem_ca: str = ""
     """PEM file of the authorities that vouch for the collector; empty: the system's."""
+    tsa: str = ""
+    """A timestamp authority (RFC 3161), like `https://tsa.example.org/tsr`: hourly, it dates a checkpoint."""
+    tsa_ca: str = ""
+    """PEM file of the roots that vouch for its timestamps; needed with `tsa`."""
     plugins: tuple[str, ...] = ("breakglass.plugins.linux_password", "breakglass.plugins.apprise_notifier")
     """Rotators and notifiers that may be loaded: nothing else is."""
 

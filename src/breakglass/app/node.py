@@ -56,6 +56,7 @@ from breakglass.storage import migrate, names, outbox, rosters
 from breakglass.storage.store import Clock, Store, SystemClock
 from breakglass.vigilance import duties as vigilance
 from breakglass.vigilance.siem import Collector, Siem
+from breakglass.vigilance.timestamping import Timestamping
 
 _log = logging.getLogger(__name__)
 
@@ -167,6 +168,9 @@ class Node:
             collector = Collector.of(settings.siem, settings.siem_ca)
             siem = Siem(self.store, self.estate, collector, home.path / "siem.json", node=settings.node)
             self.spawn("siem", lambda: siem.work(self.bell()))
+        if settings.tsa:
+            stamping = Timestamping(self.store, settings.deployment, settings.tsa, settings.tsa_ca, node=settings.node)
+            self.spawn("timestamps", stamping.work)
         self.spawn("control", lambda: control.obey(self.sessions, self.bell()))
 
         self.door = Door(self.sessions)

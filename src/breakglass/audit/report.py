@@ -21,6 +21,7 @@ LEVELS: Mapping[str, str] = {
     "tree": "the stored nodes of the tree",
     "head": "the log's head and root",
     "anchor": "checkpoints kept elsewhere",
+    "timestamp": "a timestamp authority's receipts",
     "row": "the tables that follow from the log",
     "recording": "recordings, by their hashes",
 }
@@ -30,7 +31,7 @@ LEVELS: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     level: str
-    """`leaf column time roster private statement grant story checkpoint tree head anchor row recording database`."""
+    """One of `LEVELS`."""
     where: str
     """The record: `entry 12`, `checkpoint 40`, `approval apr_1f…`."""
     index: int | None
@@ -84,6 +85,8 @@ class Report:
     """Entries whose private values were erased, as the log says."""
     not_shown: int
     """Private values that are not kept where the log was read: what depends on them was not compared."""
+    stamped: str
+    """What the last timestamp says, in words; empty without one."""
     seconds: float
     skipped: Sequence[str]
     """Levels for which the caller gave nothing to check."""
@@ -117,6 +120,8 @@ class Report:
         )
         told = [f"{self._level(level):<11}  {words}" for level, words in LEVELS.items()]
         told += [counts, f"Root over all entries: {self.root or 'could not be computed'}"]
+        if self.stamped:
+            told.append(self.stamped)
         if self.lost:
             told.append(f"{self.lost} recordings are lost; the log says which, since when and why.")
         if self.erased:

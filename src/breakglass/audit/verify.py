@@ -8,20 +8,29 @@ Keys, the roster's hash and earlier checkpoints come from outside. It goes once 
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 
+from cryptography import x509
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from breakglass.audit import rows, tapes
+from breakglass.audit import rows, tapes, timestamps
+from breakglass.audit.event import parse
 from breakglass.audit.kept import InDatabase
 from breakglass.audit.pinned import must_be_pin
 from breakglass.audit.report import Report
 from breakglass.audit.source import Source, reading
 from breakglass.audit.walk import Progress, Walk
 from breakglass.codec import note
+from breakglass.errors import BreakglassError
 
+_RECEIPTS = (
+    "SELECT a.size, a.receipt, c.note FROM anchor a LEFT JOIN checkpoint c ON c.size = a.size "
+    "WHERE a.kind = 'rfc3161' ORDER BY a.size"
+)
+_STAMPED = "SELECT leaf FROM entry WHERE kind = 'anchor.made' ORDER BY idx"
 _PAGES = 20
 """Damaged places that are counted."""
 
@@ -33,6 +42,7 @@ def verify(
     log_vkey: str | None = None,
     outside: Sequence[bytes] = (),
     recordings: Path | None = None,
+    authorities: Sequence[x509.Certificate] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Everything that is wrong, or nothing.
@@ -40,7 +50,8 @@ def verify(
     `source`: the database's address, or an engine on it (it is opened anew, read-only). `pin`: hex SHA-256 of the
     founding roster. `log_vkey`: the log's key, where the caller knows it from elsewhere too. `outside`: checkpoints
     that were kept elsewhere (signed notes): against them a log that was cut or restored shows. `recordings`: the folder
-    of the containers, to be checked too. `progress` is told (entries done, entries in all), now and then.
+    of the containers, to be checked too. `authorities`: who is believed about timestamps. `progress` is told (entries
+    done, entries in all), now and then.
     Raises `Malformed` for a pin or key of another shape, `NotFound` and `Unavailable` when there is nothing to read.
     """
     must_be_pin(pin)
@@ -49,14 +60,16 @@ def verify(
     began = monotonic()
     with reading(source) as db:
         run = _Run(db, pin, log_vkey, progress)
-        for part in (run.schema, run.pages, run.log, run.tree, run.head, lambda: run.outside(outside), run.tables):
+        for part in (run.schema, run.pages, run.log, run.tree, run.head, lambda: run.outside(outside),
+                     lambda: run.timestamps(authorities), run.tables):  # fmt: skip
             try:
                 part()
             except DBAPIError as error:
                 run.findings.add("database", "the file", f"It can't be read: {error.orig}")
         if recordings is not None:
             run.tapes, run.lost = tapes.check(recordings, run.followed, run.findings)
-        skipped = [level for level, given in (("anchor", outside), ("recording", recordings)) if not given]
+        given = {"anchor": outside, "timestamp": authorities, "recording": recordings}
+        skipped = [level for level, one in given.items() if not one]
         return run.report(monotonic() - began, skipped)
 
 
@@ -81,6 +94,33 @@ class _Run(Walk):
                 self.findings.add("database", "the file", f"A page of it is damaged. SQLite says: {words}")
             if said:
                 return
+
+    def timestamps(self, authorities: Sequence[x509.Certificate]) -> None:
+        """Every receipt that the log names is there as it came; with `authorities` also what it says."""
+        held = {size: (bytes(receipt), note) for size, receipt, note in self.db.rows(_RECEIPTS)}
+        for (leaf,) in self.db.rows(_STAMPED):
+            named = parse(bytes(leaf))
+            size = named.number("size")
+            receipt, checkpoint = held.pop(size, (b"", None))
+            where = f"timestamp of checkpoint {size}"
+            if sha256(receipt).hexdigest() != named.text("receipt"):
+                self.findings.add("timestamp", where, "It is gone, or is not the receipt that came.", index=size)
+            elif checkpoint is None:
+                self.findings.add("timestamp", where, "Its checkpoint is gone.", index=size)
+            elif authorities:
+                try:
+                    stamp = timestamps.check(receipt, bytes(checkpoint), authorities)
+                except BreakglassError as error:
+                    self.findings.add("timestamp", where, error.message, index=size)
+                else:
+                    by = f" ({stamp.by})" if stamp.by else ""
+                    self.stamped = (
+                        f"A timestamp authority{by} says that the first {size} entries were there at "
+                        f"{stamp.at:%Y-%m-%d %H:%M:%S} UTC."
+                    )
+        for size in held:
+            words = "The log does not name this receipt."
+            self.findings.add("timestamp", f"timestamp of checkpoint {size}", words, index=size)
 
     def tree(self) -> None:
         wanted = self.tiles()

@@ -26,7 +26,7 @@ from breakglass.trust.tree import leaf_hash
 _HASH = 32
 _FILE_MAX = WIDTH * (2 + 65_535)
 """Bytes: the largest bundle of entries."""
-_NOT_KEPT = ("column", "private", "head", "row")
+_NOT_KEPT = ("column", "private", "head", "timestamp", "row")
 
 
 def verify_tiles(

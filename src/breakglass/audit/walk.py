@@ -49,6 +49,7 @@ class Walk:
         self.followed = Follow()
         self.checkpoints = Checkpoints(kept, self.grown, self.findings, log_vkey)
         self.versions: dict[int, Version] = {}
+        self.stamped = ""
         self.entries = self.compared = self.tapes = self.lost = self.unsigned_batches = 0
         self.whole = True
         """False once an entry is missing: from there on no hash can be recomputed."""
@@ -191,6 +192,7 @@ class Walk:
             rows=self.compared,
             recordings=self.tapes,
             lost=self.lost,
+            stamped=self.stamped,
             erased=self.erasures.erased,
             not_shown=self.erasures.not_shown,
             seconds=seconds,

@@ -10,7 +10,9 @@ from breakglass.cli.groups import of
 from breakglass.cli.printing import note
 
 FOLLOW_EVERY = 1.0
-app = typer.Typer(help="The log: verify, export, vkey, tail, show, prove, private, erase.", rich_markup_mode=None)
+app = typer.Typer(
+    help="The log: verify, export, vkey, tail, show, prove, anchors, private, erase.", rich_markup_mode=None
+)
 
 
 @app.command()
@@ -23,6 +25,9 @@ def verify(
     vkey: Annotated[str, typer.Option(help="The log's key, when you know it from elsewhere.")] = "",
     pin: Annotated[str, typer.Option(help="The founding roster's hash, when you know it from elsewhere.")] = "",
     recordings: Annotated[bool, typer.Option("--recordings", help="Check the recordings' files too.")] = False,
+    tsa_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Roots of the timestamp authority (PEM): check its receipts.")
+    ] = None,
     tiles: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Verify what `audit export` wrote, without a data folder.")
     ] = None,
@@ -59,6 +64,7 @@ def verify(
         ok = found["ok"]
     else:
         from breakglass.audit.offline import open_offline
+        from breakglass.audit.timestamps import authorities
         from breakglass.audit.verify import verify as run
         from breakglass.cli.files import read_bytes
 
@@ -71,6 +77,7 @@ def verify(
                 log_vkey=vkey or None,
                 outside=[read_bytes(path) for path in checkpoint or ()],
                 recordings=home.recordings if recordings else None,
+                authorities=authorities(tsa_ca) if tsa_ca else (),
                 progress=told,
             )
         out(options, {**report.as_json(), "entries": report.window.entries}, report.in_words)
@@ -164,6 +171,35 @@ def prove(
         write_new(output, proof)
     told = [f"{output}: {len(proof)} bytes"] if output else proof.decode().rstrip("\n").split("\n")
     out(options, found, lambda: told)
+
+
+@app.command()
+def anchors(
+    ctx: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="Write each checkpoint and its receipt there.")
+    ] = None,
+) -> None:
+    """What a timestamp authority said about checkpoints. Reads the data folder; asks nobody.
+
+    With --output, anybody checks one: openssl ts -verify -data SIZE.checkpoint -in SIZE.tsr -CAfile ROOTS
+    """
+    from breakglass.audit.offline import open_offline
+    from breakglass.audit.timestamps import kept
+    from breakglass.cli.files import write_new
+    from breakglass.cli.printing import out
+
+    options = of(ctx)
+    engine, _ = open_offline(options.data_folder())
+    found = kept(engine)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        for one in found:
+            write_new(output / f"{one.size}.checkpoint", one.checkpoint)
+            write_new(output / f"{one.size}.tsr", one.receipt)
+    told = [f"{one.size} entries  {one.at:%Y-%m-%d %H:%M:%S} UTC" for one in found]
+    shown = [{"size": one.size, "at": one.at.isoformat()} for one in found]
+    out(options, shown, lambda: told or ["There are no timestamps."])
 
 
 @app.command()

@@ -43,6 +43,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "recovery_code.used": ("alert",),
     "recording.lost": ("alert",),
     "recording.restored": ("alert",),
+    "anchor.waits": ("alert",),
+    "anchor.runs": ("alert",),
     "erasure.signed": ("alert",),
     "erasure.done": ("alert",),
     "kek.signed": ("kek", "alert"),

@@ -54,6 +54,16 @@ checkpoint = Table(
     Column("note", LargeBinary, nullable=False),
 )
 
+anchor = Table(
+    "anchor",
+    META,
+    text("kind", primary_key=True),
+    Column("size", SERIAL, primary_key=True, autoincrement=False),
+    Column("receipt", LargeBinary, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+"""What others said about the checkpoint of that size (audit.timestamps)."""
+
 # -- duties -----------------------------------------------------------------------------------------------------------
 outbox = Table(
     "outbox",

@@ -179,6 +179,9 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "clock.refused": lambda t: f"The vault does not take the custodians' word about the time: {t['why']}",
     "recording.lost": lambda t: f"The recording's file is LOST: {t['why']}",
     "recording.restored": lambda t: "The recording's file is there again, as the log names it.",
+    "anchor.made": lambda t: f"A timestamp authority says that the first {t['size']} entries were there.",
+    "anchor.waits": lambda t: f"The timestamp authority gives the node {t.about} no timestamps: {t['why']}",
+    "anchor.runs": lambda t: f"The timestamp authority gives the node {t.about} timestamps again.",
     "erasure.signed": lambda t: (
         f"{t.signer} signed that private values of the entries {t.said('entries')} be erased: {t.said('because')}"
     ),

@@ -277,6 +277,12 @@ _WORDS: dict[str, Words] = {
         CRITICAL,
     ),
     "recording.restored": lambda s: _say(f"The recording of the session {s.text('session')} is there again"),
+    "anchor.waits": lambda s: _say(
+        "The timestamp authority gives no timestamps",
+        f"{s.text('why')} It is tried again by itself. Until then nothing outside dates the log's entries.",
+        WARNING,
+    ),
+    "anchor.runs": lambda s: _say("The timestamp authority gives timestamps again"),
     "erasure.signed": lambda s: _say(
         f"{s.signer} signed that private values of the log be erased",
         f"Entries {s.said('entries')}: {s.said('because')} It takes an auditor and a custodian. "

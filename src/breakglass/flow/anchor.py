@@ -1,0 +1,30 @@
+"""Somebody elsewhere vouches for a checkpoint: their receipt is put down, and the log says so."""
+
+from hashlib import sha256
+
+from breakglass.audit.timestamps import MADE
+from breakglass.identity.access import permit
+from breakglass.model.change import Fact
+from breakglass.storage import anchors
+from breakglass.storage.anchors import Anchor
+from breakglass.storage.work import Work
+
+
+def made(work: Work, deployment: str, kind: str, size: int, receipt: bytes) -> None:
+    """Once for a checkpoint, whoever else asked for it too."""
+    permit(work.actor, "run")
+    before = anchors.newest(work, kind)
+    if before is not None and before.size >= size:
+        return
+    anchors.put(work, Anchor(kind=kind, size=size, receipt=receipt, at=work.now))
+    work.note(Fact(MADE, deployment, {"by": kind, "size": size, "receipt": sha256(receipt).hexdigest()}))
+
+
+def note_waits(work: Work, node: str, why: str) -> None:
+    permit(work.actor, "run")
+    work.note(Fact("anchor.waits", node, {"why": why}))
+
+
+def note_runs(work: Work, node: str) -> None:
+    permit(work.actor, "run")
+    work.note(Fact("anchor.runs", node))
