@@ -26,6 +26,8 @@ MAY: dict[str, frozenset[str]] = {
     "GET /api/status": PUBLIC,
     "POST /api/sign-in/challenge": PUBLIC,
     "POST /api/sign-in": PUBLIC,
+    "POST /api/login": PUBLIC,
+    "POST /api/login/token": PUBLIC,
     "DELETE /api/sign-in": ALL,
     "GET /api/sign-ins": ALL,
     "DELETE /api/sign-ins/{id}": ALL,

@@ -23,6 +23,7 @@ from breakglass.api.routes import (
     evidence,
     grants,
     home,
+    login,
     requests,
     reviews,
     roster,
@@ -40,6 +41,7 @@ from breakglass.http.shield import BodyCap, Headers
 GROUPS: Sequence[Callable[[Api, House], None]] = (
     home.add,
     sign_in.add,
+    login.add,
     estate.add,
     requests.add,
     grants.add,

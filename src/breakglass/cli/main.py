@@ -21,6 +21,7 @@ from breakglass.cli import (
     evidence,
     home,
     join,
+    login,
     recording,
     request,
     review,
@@ -43,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (start, join, home, backup, decide):
+for part in (start, join, home, login, backup, decide):
     part.add(app)
 app.command()(sessions.kill)
 app.command()(enrol.enrol)
@@ -71,10 +72,13 @@ def _every(
     login: Annotated[
         str, typer.Option(envvar="BREAKGLASS_LOGIN", help="Your login; otherwise this machine's user name.")
     ] = "",
+    ca: Annotated[
+        str, typer.Option(envvar="BREAKGLASS_CA", help="PEM file with the authorities that vouch for the node.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="JSON, also for errors.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    ctx.obj = Options(home=home, server=server, identity=identity, login=login, json=as_json)
+    ctx.obj = Options(home=home, server=server, identity=identity, login=login, ca=ca, json=as_json)
     if version:
         typer.echo(json.dumps({"version": __version__}) if as_json else f"breakglass {__version__}")
         raise typer.Exit

@@ -4,6 +4,7 @@
     --server URL  BREAKGLASS_SERVER     or a node elsewhere
     --identity FILE  BREAKGLASS_IDENTITY  a private key, or a public one whose private half an agent or a token holds
     --login NAME  BREAKGLASS_LOGIN      otherwise this machine's user name
+    --ca FILE  BREAKGLASS_CA            who vouches for the node's certificate, where this machine does not know them
     --json                              JSON on standard output, errors as JSON on standard error
 
 They may stand anywhere in the command line.
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from breakglass.config import Home
 
 FLAGS = frozenset({"--json"})
-VALUES = frozenset({"--home", "--server", "--identity", "--login"})
+VALUES = frozenset({"--home", "--server", "--identity", "--login", "--ca"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Options:
     server: str = ""
     identity: str = ""
     login: str = ""
+    ca: str = ""
     json: bool = False
 
     def data_folder(self) -> "Home":
@@ -47,7 +49,8 @@ class Options:
         """Raises `NotSignedIn` when no key is named, `Malformed` when the file is not there."""
         if not self.identity:
             raise NotSignedIn(
-                "Which key is yours?", what_to_do="Name it with `--identity FILE`, or set BREAKGLASS_IDENTITY."
+                "Which key is yours?",
+                what_to_do="Name it with `--identity FILE` or BREAKGLASS_IDENTITY; without one: breakglass login",
             )
         path = Path(self.identity).expanduser()
         if not path.is_file():

@@ -4,7 +4,10 @@ call ─▶ token in the cache? ─▶ ask ─▶ 401? ─▶ sign in with the k
 """
 
 import json
+import ssl
+import time
 import weakref
+from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
@@ -13,7 +16,19 @@ from breakglass import errors
 from breakglass.cli import signing
 from breakglass.cli.options import Options
 from breakglass.cli.tokens import Kept
-from breakglass.errors import BreakglassError, Malformed, NotSignedIn, Refused, Tampered, Unavailable
+from breakglass.codec import lines
+from breakglass.errors import (
+    BreakglassError,
+    Expired,
+    Forbidden,
+    Malformed,
+    NotProved,
+    NotSignedIn,
+    Refused,
+    Tampered,
+    TooMany,
+    Unavailable,
+)
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 LONG = 660.0
@@ -42,7 +57,9 @@ class Server:
         if not url.startswith(("http://", "https://")):
             raise Malformed(f"{url[:100]!r} is not a server's address.", what_to_do="Write it like https://gate:8422.")
         self.options, self.url = options, url
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False, transport=transport)
+        self._http = httpx.Client(
+            base_url=url, timeout=TIMEOUT, trust_env=False, transport=transport, verify=_trusted(options.ca)
+        )
         weakref.finalize(self, self._http.close)
         self._status: dict[str, Any] | None = None
         self._token = ""
@@ -69,7 +86,9 @@ class Server:
         self._token = self._token or self._kept().read() or self._sign_in()
         try:
             return self._send(method, f"/api{path}", signed_in=True, **options)
-        except NotSignedIn:
+        except (NotSignedIn, NotProved) as refusal:
+            if isinstance(refusal, NotProved) and not self.options.identity:
+                raise NotProved(refusal.message, what_to_do="Sign in anew: breakglass login") from None
             self._kept().forget()
             self._token = self._sign_in()
             return self._send(method, f"/api{path}", signed_in=True, **options)
@@ -97,9 +116,74 @@ class Server:
         self._kept().write(token)
         return token
 
+    def begin_login(self, device: str) -> dict[str, Any]:
+        """A code to show, and where it is typed; `device` is shown there."""
+        begun = _json(self._send("POST", "/api/login", signed_in=False, json={"device": device}))
+        return {
+            "device_code": str(begun["device_code"]),
+            "user_code": lines.clean(str(begun["user_code"])),
+            "verification_uri": lines.clean(str(begun["verification_uri"])),
+            "expires_in": float(begun["expires_in"]),
+            "interval": float(begun["interval"]),
+        }
+
+    def finish_login(self, begun: dict[str, Any]) -> str:
+        """Wait until somebody confirmed, and keep the token; returns who is signed in.
+
+        Raises `Expired` when nobody did in time, `Forbidden` when they said no or are somebody else than `--login`."""
+        pause, until = max(1.0, begun["interval"]), time.monotonic() + begun["expires_in"]
+        while time.monotonic() < until:
+            time.sleep(pause)
+            try:
+                sent = {"device_code": begun["device_code"]}
+                found = _json(self._send("POST", "/api/login/token", signed_in=False, json=sent))
+            except TooMany:
+                pause += 5.0  # RFC 8628 section 3.5: slow_down
+                continue
+            except Unavailable:
+                continue  # it may be back before the code is too old
+            if found["state"] == "done":
+                return self._came(str(found["token"]), str(found["login"]))
+        raise Expired("Nobody typed the code in time.", what_to_do="Run `breakglass login` again.")
+
+    def _came(self, token: str, login: str) -> str:
+        self._token = token
+        if self.options.login and self.options.login != login:
+            self._send("DELETE", "/api/sign-in", signed_in=True)
+            raise Forbidden(
+                f"The browser is signed in as {login}, not as {self.options.login}.",
+                what_to_do="Sign in there as yourself, or leave out `--login`.",
+            )
+        self._kept().write(token)
+        return login
+
+    def sign_out(self) -> bool:
+        """Whether there was a sign-in to end."""
+        self._token = self._kept().read()
+        if not self._token:
+            return False
+        self._kept().forget()
+        try:
+            self._send("DELETE", "/api/sign-in", signed_in=True)
+        except NotSignedIn:
+            return False
+        return True
+
     def _kept(self) -> Kept:
         deployment = str(self.status()["deployment"])
         return Kept(deployment=deployment, server=self.url, login=self.options.who, key=self.options.identity)
+
+
+def _trusted(ca: str) -> ssl.SSLContext | bool:
+    """Who vouches for the node: this machine's authorities, or only those in the file. Raises `Malformed`."""
+    if not ca:
+        return True
+    try:
+        return ssl.create_default_context(cafile=Path(ca).expanduser())
+    except (OSError, ssl.SSLError, ValueError):
+        raise Malformed(
+            f"{ca[:200]} is no file with certificates.", what_to_do="Name a PEM file with `--ca`, or leave it out."
+        ) from None
 
 
 def _json(answer: httpx.Response) -> Any:

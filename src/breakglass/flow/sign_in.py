@@ -2,15 +2,16 @@
 
 programs    30 minutes
 browsers    30 minutes without use, 8 hours at most; a fresh signature (step-up) changes the token
+terminals   the same, when a browser signed them in; no step-up: they count as signed when the browser did
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from breakglass.codec import lines
 from breakglass.errors import Forbidden, NotFound, NotSignedIn
-from breakglass.identity.access import permit
+from breakglass.identity.access import must_be_fresh, permit
 from breakglass.model.change import Fact
 from breakglass.model.people import Actor
 from breakglass.storage import sign_ins
@@ -35,7 +36,30 @@ def sign_in(
     return id
 
 
-def make(work: Work, login: str, token: str, *, lasts: timedelta, from_address: str = "", device: str = "") -> str:
+def lend(work: Work, login: str, token: str, *, from_address: str, device: str) -> str:
+    """Sign in a terminal of the acting person, who confirmed in a browser that it is theirs. Returns the sign-in's id.
+
+    It is as old as their own last signature: lending proves nothing anew. Raises `NotProved` without a fresh one."""
+    permit(work.actor, "look")
+    must_be_fresh(work.actor, work.now)
+    proved = work.actor.proved_at
+    id = make(work, login, token, lasts=AT_MOST, from_address=from_address, device=device, proved_at=proved)
+    work.note(
+        Fact("sign_in.lent", id, {"key": work.actor.key, "from": from_address, "device": lines.clean(device)[:200]})
+    )
+    return id
+
+
+def make(
+    work: Work,
+    login: str,
+    token: str,
+    *,
+    lasts: timedelta,
+    from_address: str = "",
+    device: str = "",
+    proved_at: datetime | None = None,
+) -> str:
     """The sign-in itself, for the acting person; the caller says in the log by what."""
     made = SignIn(
         id=work.new_id("sgn"),
@@ -43,7 +67,7 @@ def make(work: Work, login: str, token: str, *, lasts: timedelta, from_address: 
         login=login,
         key=work.actor.key,
         made_at=work.now,
-        proved_at=work.now,
+        proved_at=proved_at or work.now,
         until=work.now + LASTS,
         ends_at=work.now + lasts,
         from_address=from_address[:60],

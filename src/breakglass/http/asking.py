@@ -23,8 +23,9 @@ class Asking:
         self._house = house
 
     async def by_token(self, connection: HTTPConnection) -> Actor | None:
-        """For the API."""
-        return await self._house.actor(bearer(connection))
+        """For the API. A token that was made in a browser for a terminal lasts on with use, as a cookie does."""
+        found = await self._house.signed_in(bearer(connection), used=True)
+        return None if found is None else found[0]
 
     async def by_cookie_or_token(self, connection: HTTPConnection) -> Actor | None:
         """For pages. Raises `Forbidden` when a cookie comes with a change from elsewhere."""

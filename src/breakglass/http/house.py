@@ -9,6 +9,7 @@ from breakglass.flow import sign_in
 from breakglass.http.attempts import Caps, Challenges, Failures
 from breakglass.http.replays import Replays
 from breakglass.http.services import Services
+from breakglass.http.terminals import Terminals
 from breakglass.http.tickets import Tickets
 from breakglass.model.people import Actor
 from breakglass.storage.sign_ins import SignIn
@@ -29,6 +30,7 @@ class House:
         monotonic = services.store.clock.monotonic
         self.challenges, self.failures, self.caps = Challenges(monotonic), Failures(monotonic), Caps(monotonic)
         self.tickets, self.replays = Tickets(monotonic), Replays(monotonic)
+        self.terminals = Terminals(monotonic)
 
     @property
     def chain(self) -> Chain:

@@ -159,6 +159,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "password.removed": lambda t: f"The password of {t.book.who(t.about).name} was removed.",
     "recovery_code.used": lambda t: f"{t.who} used a recovery code; {t['left']} are left.",
     "sign_in.refused": lambda t: f"A sign-in as {t['login']} from {t['from']} was refused ({t['code']}).",
+    "sign_in.lent": lambda t: f"{t.who} signed a terminal in from their browser: {t['device']}, from {t['from']}.",
     "sign_in.proved": lambda t: f"{t.who} signed again, to go on.",
     "sign_in.revoked": lambda t: f"{t.who} ended one of their own sign-ins.",
     "invitation.made": lambda t: f"{t.who} made a link with which {t.book.who(t['person']).name} can add a passkey.",

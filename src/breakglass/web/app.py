@@ -37,6 +37,7 @@ from breakglass.web.routes import (
     sign_in,
     static,
     terminal,
+    terminal_login,
     vault,
 )
 from breakglass.web.static_files import StaticFiles
@@ -57,6 +58,7 @@ GROUPS: Sequence[Callable[[Pages], None]] = (
     reviews.add,
     sessions.add,
     terminal.add,
+    terminal_login.add,
     replay.add,
     people.add,
     playbooks.add,

@@ -7,6 +7,7 @@ from breakglass.api.registry import Api
 from breakglass.errors import Malformed
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
+from breakglass.identity.access import must_be_fresh
 from breakglass.model.secret import Secret
 from breakglass.views import estate as views
 from breakglass.views import estate_shapes
@@ -25,6 +26,7 @@ def add(api: Api, house: House) -> None:
     @api.put("/accounts/{id}/credential", may=those_who("store"))
     async def store_credential(id: AccountIdIn, body: CredentialIn, actor: Signed) -> Stored:
         """Store the secret that is set on the target now. It is changed at once, because people have seen it."""
+        must_be_fresh(actor, house.services.store.now())
         account = house.chain.head.account(id)
         try:
             value = body.secret.get_secret_value().encode()

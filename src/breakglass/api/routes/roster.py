@@ -11,6 +11,7 @@ from breakglass.flow import keep, roster
 from breakglass.http.adopting import adopt
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
+from breakglass.identity.access import must_be_fresh
 from breakglass.storage.work import Read
 from breakglass.views import estate as views
 from breakglass.views import shapes
@@ -38,6 +39,7 @@ def add(api: Api, house: House) -> None:
     @api.post("/roster/proposals", may=those_who("propose"), status_code=201, openapi_extra=_DOCUMENT)
     async def propose_roster(request: Request, actor: Signed) -> shapes.Proposal:
         """Propose the next version: the body is the document itself, byte for byte."""
+        must_be_fresh(actor, house.services.store.now())
         id = keep.new_id("pro")
         await house.do(actor, roster.propose, house.chain, id, await request.body())
         found = [one for one in await house.see(_proposals) if one.id == id]

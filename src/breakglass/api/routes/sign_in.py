@@ -15,6 +15,7 @@ from breakglass.http.address import web_origin
 from breakglass.http.declare import PUBLIC, SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
 from breakglass.identity import sign_in as identity
+from breakglass.identity.access import must_be_fresh
 from breakglass.model.ids import checked
 from breakglass.model.people import SYSTEM
 
@@ -105,6 +106,7 @@ def add(api: Api, house: House) -> None:
     @api.post("/people/{login}/invitation", may=those_who("propose"), status_code=201)
     async def invite(request: Request, login: str, actor: Signed) -> Link:
         """A one-time link by which this person makes a passkey; it then becomes a proposal that people sign."""
+        must_be_fresh(actor, store.now())
         address = web_origin(house.services.settings, request)
         person = house.chain.head.login(login)
         if person is None:
