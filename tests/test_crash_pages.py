@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -142,10 +143,14 @@ async def password_set(alice: Browser) -> bytes:
 codes: list[str] = []
 
 
-async def test_pages(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["embedded", pytest.param("shared", marks=pytest.mark.nightly)])
+async def test_pages(tmp_path: Path, where: str, request: pytest.FixtureRequest) -> None:
     reached = tmp_path / "reached"
     reached.mkdir()
-    async with copied(tmp_path) as world, struck(world, POINTS, reached):
+    more: dict[str, Any] = {}
+    if where == "shared":
+        more = {"server": request.getfixturevalue("postgres"), "like": request.getfixturevalue("migrated")}
+    async with copied(tmp_path, **more) as world, struck(world, POINTS, reached):
         await told(world)
         verified = await world.cli("--json", "audit", "verify")
         assert verified.code == 0, verified.out + verified.err
@@ -154,10 +159,13 @@ async def test_pages(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def copied(folder: Path) -> AsyncIterator[Deployment]:
+async def copied(folder: Path, **more: Any) -> AsyncIterator[Deployment]:
     async with running_sshd(folder / "sshd") as sshd:
         with make_account(sudo=True) as account:
-            async with Template.made(folder / "made", sshd, account) as template, template.copy(folder) as world:
+            async with (
+                Template.made(folder / "made", sshd, account, **more) as template,
+                template.copy(folder) as world,
+            ):
                 yield world
 
 
