@@ -46,6 +46,10 @@ The references log in with a key.
 - **`audit.append_batch`**: batches of 1,000 facts through the store, into the tree and under a checkpoint; against
   pymerkle (the same leaves into its SQLite tree, then its root), and against the same leaves in one plain SQLite
   transaction, with no tree.
+- **`audit.append_1`, `audit.append_64`**: one fact after the other, and from 64 producers at once, each durable before
+  the next; pymerkle appends one and computes the root, SQLite inserts one row, both queueing for one thread.
+- **`audit.verify`**: `audit verify` over a log of a million entries, against reading the same leaves and hashing each
+  once. **`audit.entry_bytes`**: bytes of the database for each entry, against the same leaves in a plain table.
 - **`app.ready`**: from the start of `breakglass serve` until its doors are open, against an sshd alone.
 - **`cli.help`**: `breakglass --help` against a Python that starts and ends.
 """
