@@ -1,6 +1,6 @@
 """What people do on pages, with the node killed around each commit of it: signing in, step-up, a link to enrol with and
-the passkey that is made with it, a password, its codes, ending sign-ins. Whoever lost an answer does it again: then it
-is done once, or they read that it was.
+the passkey that is made with it, a password, its codes, a terminal that is signed in, ending sign-ins. Whoever lost an
+answer does it again: then it is done once, or they read that it was.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.server
 GOOD = "four herons eat soup"
 STEPS = (
     "sign_in.sign_in", "sign_in.prove", "enrol.invite", "enrol.enrol", "password.put", "password.sign_in",
-    "sign_in.revoke_others", "password.remove", "sign_in.sign_out",
+    "sign_in.lend", "sign_in.revoke", "sign_in.revoke_others", "password.remove", "sign_in.sign_out",
 )  # fmt: skip
 POINTS = [f"step:{step}:{moment}" for step in STEPS for moment in ("before-commit", "after-commit")]
 
@@ -140,6 +140,22 @@ async def password_set(alice: Browser) -> bytes:
     return seed[-1]
 
 
+async def terminal_lent(alice: Browser) -> str:
+    """The token that a terminal got; whoever types a code that a killed node forgot begins again."""
+
+    async def once() -> httpx.Response | None:
+        async with httpx.AsyncClient(base_url=alice.where, trust_env=False, timeout=20) as http:
+            try:
+                begun = (await http.post("/api/login", json={"device": "Laptop"})).json()
+                said = await alice.ask("POST", "/terminal-login/confirm", {"code": begun["user_code"]})
+                given = await http.post("/api/login/token", json={"device_code": begun["device_code"]})
+            except httpx.TransportError:
+                return None
+        return given if said is not None and given.status_code == 200 and given.json()["token"] else None
+
+    return str((await until(once)).json()["token"])
+
+
 codes: list[str] = []
 
 
@@ -198,6 +214,16 @@ async def told(world: Deployment) -> None:
     abroad.came(await until(by_paper))
     assert rows(world, "SELECT count(*) FROM recovery_code") == [(len(codes) - 1,)]
 
+    token = await terminal_lent(alice)
+    async with httpx.AsyncClient(base_url=alice.where, trust_env=False) as http:
+        headers = {"Authorization": f"Bearer {token}"}
+        [lent] = [one["id"] for one in (await http.get("/api/sign-ins", headers=headers)).json() if one["here"]]
+
+    async def revoked() -> httpx.Response | None:
+        return await alice.ask("POST", f"/me/sign-ins/{lent}/revoke")
+
+    assert (await until(revoked)).status_code in (303, 404)
+    assert rows(world, f"SELECT count(*) FROM sign_in WHERE id = '{lent}'") == [(0,)]
     await until(lambda: alice.ask("POST", "/me/sign-ins/revoke-others"))
     assert rows(world, "SELECT count(*) FROM sign_in WHERE person = 'usr_alice'") == [(1,)]
     await until(lambda: alice.ask("POST", "/me/password/remove"))

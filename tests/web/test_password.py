@@ -9,9 +9,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from breakglass.api.app import make as make_api
 from breakglass.identity import password as identity
 from breakglass.model.ids import RequestId
-from tests.kit import Town
+from tests.kit import ACCOUNT, Town
 from tests.web.conftest import Come
 from tests.web.test_sign_in import sign_in as by_key
 from tests.web.test_sign_in import token_of
@@ -179,6 +180,22 @@ async def test_it_works_while_the_vault_is_sealed(app: FastAPI, town: Town, come
     assert answer.status_code == 303
     carol.come_with(token_of(answer))
     assert "sealed" in words(await carol.get("/vault"))
+
+
+async def test_its_cookie_brought_to_the_api_does_no_more(app: FastAPI, town: Town, come: Come) -> None:
+    phone = await set_up(await come("carol"))
+    token = token_of(await come_in(Visitor(app, town), "carol", GOOD, phone.code()))
+    api = httpx.ASGITransport(app=make_api(town.services(), house=app.state.house))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=api, base_url="http://localhost", headers=headers) as http:
+        assert (await http.get("/api/overview")).status_code == 200
+        for method, path, body in (
+            ("POST", "/api/roster/proposals", None),
+            ("POST", "/api/people/bo/invitation", None),
+            ("PUT", f"/api/accounts/{ACCOUNT}/credential", {"secret": "x"}),
+        ):
+            answer = await http.request(method, path, json=body)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_proved"), path
 
 
 async def test_an_old_sign_in_sets_nothing(app: FastAPI, town: Town, come: Come) -> None:

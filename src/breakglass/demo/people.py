@@ -63,6 +63,10 @@ class Person:
             *("-o", "LogLevel=ERROR", "-o", f"HostName={ssh_host}"),
         ]
         self._api = httpx.AsyncClient(base_url=api, timeout=TIMEOUT, trust_env=False)
+        await self._sign_in()
+
+    async def _sign_in(self) -> None:
+        assert self._api is not None  # noqa: S101 (arrive() made it)
         challenge = await self.call("POST", "/api/sign-in/challenge")
         signature = await self.sign(challenge["text"], SIGN_IN)
         body = {"login": self.login, "text": challenge["text"], "signature": signature}
@@ -75,7 +79,14 @@ class Person:
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One API call. Raises `ApiRefused` with the API's words."""
-        return json.loads(await self.fetch(method, path, body) or b"null")
+        try:
+            answer = await self.fetch(method, path, body)
+        except ApiRefused as refusal:
+            if refusal.error_code != "not_proved":
+                raise
+            await self._sign_in()
+            answer = await self.fetch(method, path, body)
+        return json.loads(answer or b"null")
 
     async def fetch(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
         assert self._api is not None  # noqa: S101 (arrive() comes first)
