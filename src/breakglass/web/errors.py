@@ -61,7 +61,8 @@ async def _page(pages: Pages, request: Request, error: BreakglassError, status: 
     status = status or status_of(error)
     try:
         help = _helpers(pages, request, error)
-        back = _came_from(request)
+        wanted = isinstance(error, errors.NotProved) and request.method == "GET"
+        back = _back(request) if wanted else _came_from(request)  # signed once more, they go on to what they wanted
         return await pages.show(request, "error.html", status=status, error=error, help=help, back=back)
     except Exception:  # what a page stands in failed as well: then it is said without it
         request.state.actor = None
