@@ -21,7 +21,11 @@ from tests.audit.kit import World
 from tests.servers.postgres import Postgres
 
 pytestmark = pytest.mark.server
-TIMES = [pytest.param(25, id="some"), pytest.param(1000, marks=pytest.mark.nightly, id="many")]
+TIMES = [
+    pytest.param(25, 0, id="some"),
+    *(pytest.param(125, seed, marks=pytest.mark.nightly, id=f"many-{seed}") for seed in range(1, 9)),
+]
+"""How often, and the seed of the moments: nightly a thousand times on each database."""
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +92,18 @@ def told(tmp_path: Path) -> Told:
     return Told(tmp_path / "told")
 
 
-@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize(("times", "seed"), TIMES)
 def test_killed_on_the_embedded_database(
-    processes: multiprocessing.context.ForkServerContext, tmp_path: Path, told: Told, times: int
+    processes: multiprocessing.context.ForkServerContext, tmp_path: Path, told: Told, times: int, seed: int
 ) -> None:
     world = World(tmp_path / "breakglass.db")
     world.stop()
-    chance = random.Random(times)
+    chance = random.Random(seed)
     for turn in range(times):
         process = start(processes, world.url, told, f"n{turn}")
         time.sleep(chance.uniform(0, 0.06))
         kill(process)
-        if turn % 25 == 24:
+        if turn % 50 == 49:
             nothing_is_lost(world.url, told, world.pin)
     assert len(told.all) > times
     nothing_is_lost(world.url, told, world.pin)
@@ -126,12 +130,12 @@ def shared(tmp_path: Path, postgres: Postgres, migrated: str) -> Iterator[tuple[
         yield url, roster.hash
 
 
-@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize(("times", "seed"), TIMES)
 def test_killed_beside_another_node(
-    processes: multiprocessing.context.ForkServerContext, shared: tuple[str, str], told: Told, times: int
+    processes: multiprocessing.context.ForkServerContext, shared: tuple[str, str], told: Told, times: int, seed: int
 ) -> None:
     url, pin = shared
-    chance = random.Random(times)
+    chance = random.Random(seed)
     running = [start(processes, url, told, name) for name in ("a", "b")]
     for turn in range(times):
         time.sleep(chance.uniform(0, 0.08))
