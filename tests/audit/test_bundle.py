@@ -497,7 +497,7 @@ def mutants(data: bytes, count: int, seed: int) -> list[bytes]:
     return [one for one in found if one != data][:count]
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(3500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(7000, marks=pytest.mark.slow)])
 def test_every_mutation_of_a_bundle_is_refused(told: Told, count: int) -> None:
     taken = [one for one in mutants(told.data, count, count) if verify(one, pin=told.pin).ok]
     assert not taken
