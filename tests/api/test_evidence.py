@@ -126,6 +126,30 @@ async def test_a_killed_session_revokes_its_grant(town: Town, come: Come) -> Non
     assert await dana.ok("GET", "/grants?live=true") == []
 
 
+async def test_all_sessions_are_killed_at_once_with_their_grants(town: Town, come: Come) -> None:
+    await town.granted()
+    over = await town.session()
+    await town.end_session(over)
+    first, second = await town.session(), await town.session()
+    await town.granted("bo")
+    other = await town.session("bo")
+    dana, alice = await come("dana"), await come("alice")
+    await alice.refused(403, "forbidden", "POST", "/sessions/kill", {"why": "Enough."})
+    await dana.refused(422, "malformed", "POST", "/sessions/kill", {"why": ""})
+    assert len(await dana.ok("GET", "/grants?live=true")) == 2
+    killed = await dana.ok("POST", "/sessions/kill", {"why": "An intruder is about."})
+    assert sorted(killed) == sorted([first, second, other])
+    for one in await dana.ok("GET", "/sessions"):
+        if one["id"] == over:
+            assert one["why"] == "its person left"
+        else:
+            assert one["why"] == "An intruder is about."
+            assert "is being ended" in one["sentence"]
+    assert {one["state"] for one in await dana.ok("GET", "/grants")} == {"revoked"}
+    await dana.ok("POST", "/sessions/kill", {"why": "Once more."})  # what is being ended already keeps its reason
+    assert "Once more." not in {one["why"] for one in await dana.ok("GET", "/sessions")}
+
+
 async def test_a_bundle_leaves_when_the_grant_is_over_and_holds(town: Town, come: Come) -> None:
     request, grant = await town.granted()
     ivy, alice = await come("ivy"), await come("alice")

@@ -47,6 +47,7 @@ MAY: dict[str, frozenset[str]] = {
     "GET /api/grants/{id}": ALL,
     "POST /api/grants/{id}/close": CLOSING,
     "GET /api/sessions": ALL,
+    "POST /api/sessions/kill": KILLING,
     "POST /api/sessions/{id}/kill": KILLING,
     "POST /api/sessions/{id}/replay-statement": frozenset({"auditor"}),
     "POST /api/sessions/{id}/replay": frozenset({"auditor"}),

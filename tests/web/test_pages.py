@@ -49,6 +49,7 @@ MAY: dict[str, frozenset[str]] = {
     "GET /grants/{id}/terminal": frozenset({"requester"}),
     "POST /grants/{id}/ticket": frozenset({"requester"}),
     "GET /sessions": ALL,
+    "POST /sessions/kill": ALL - {"requester"},
     "POST /sessions/{id}/kill": ALL - {"requester"},
     "GET /sessions/{id}/replay": frozenset({"auditor"}),
     "POST /sessions/{id}/replay": frozenset({"auditor"}),

@@ -38,6 +38,14 @@ def kill(work: Work, id: SessionId, why: str) -> Session:
     return work.get(Session, id)
 
 
+def kill_all(work: Work, why: str) -> tuple[Session, ...]:
+    """Cut every session that is not over yet, on all nodes, and revoke their grants: all of them, or none."""
+    permit(work.actor, "kill")
+    over = sessions.State.ENDED
+    live = [one for state in sessions.State if state is not over for one in work.find(Session, state=state)]
+    return tuple(kill(work, SessionId(one.id), why) for one in live)
+
+
 def expire(work: Work, grant: Grant) -> Grant:
     return end(work, grant, State.EXPIRED, "its time is over")
 

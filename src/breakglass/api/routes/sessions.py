@@ -31,6 +31,11 @@ def add(api: Api, house: House) -> None:
         await house.do(actor, close.kill, id, body.why)
         return await house.see(_one, id)
 
+    @api.post("/sessions/kill", may=those_who("kill"))
+    async def kill_all_sessions(body: Why, actor: Signed) -> list[str]:
+        """Cut every session that runs now, on all nodes, and revoke their grants; the ids of the sessions."""
+        return [one.id for one in await house.do(actor, close.kill_all, body.why)]
+
     @api.post("/sessions/{id}/replay-statement", may=those_who("replay"))
     async def replay_statement(id: SessionIdIn, actor: Signed) -> Text:
         """The text by which you take responsibility for seeing this recording."""

@@ -55,3 +55,13 @@ def add(pages: Pages) -> None:
         except Refused as refusal:
             return await sessions_page(request, actor, refusal=refusal)
         return go("/sessions")
+
+    @pages.post("/sessions/kill", may=those_who("kill"))
+    async def kill_all_sessions(request: Request, actor: Signed) -> Response:
+        """Cut all that run now, whether this page showed them or not, and revoke their grants."""
+        form = await read(request)
+        try:
+            await house.do(actor, close.kill_all, form.line("why", LONGEST_WHY))
+        except Refused as refusal:
+            return await sessions_page(request, actor, refusal=refusal)
+        return go("/sessions")
