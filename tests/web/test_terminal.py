@@ -59,7 +59,7 @@ async def test_a_terminal_and_its_playback(world: Deployment, browser: Browser, 
     await bo.go("/sessions")
     assert await bo.faults() == []
     await bo.page.get_by_role("button", name="End the session of Alice Moreau on db1").click()
-    await bo.page.get_by_label("Why?").fill("not agreed")
+    await bo.page.get_by_role("textbox", name="Why?").fill("not agreed")
     began = time.monotonic()
     await bo.page.get_by_role("button", name="End this session").click()
     await expect(page.locator("[data-state]")).to_contain_text("has ended", timeout=5_000)
@@ -262,8 +262,9 @@ async def test_messages_that_no_page_sends_end_it(world: Deployment, grant: str)
                         await open_.recv()
 
 
-async def test_who_shows_nothing_gets_no_more(world: Deployment, grant: str) -> None:
-    """A browser that does not keep up: the target is not read any more, and the session can still be ended."""
+async def test_who_shows_nothing_gets_no_more(world: Deployment, browser: Browser, grant: str, tmp_path: Path) -> None:
+    """A browser that does not keep up: the target is not read any more, and the session still ends when Bo ends all."""
+    bo = await Somebody.sit_down(browser, world, "bo", screen=PHONE)
     async with socket(world, grant) as open_:
         await hello(world, grant, open_)
         await shown(open_, b"recorded, until")
@@ -276,13 +277,21 @@ async def test_who_shows_nothing_gets_no_more(world: Deployment, grant: str) -> 
                 got += len(message)
                 assert got < 8 * 1024 * 1024
         assert got > 256 * 1024
-        await world.alice.call("POST", f"/api/grants/{grant}/close")
+        await bo.go("/sessions")
+        await bo.page.get_by_role("button", name="End all…").click()
+        await bo.page.get_by_role("textbox", name="Why?").fill("an intruder")
+        assert await bo.faults() == []
+        await bo.page.screenshot(path=tmp_path / "end-all.png")
         began = time.monotonic()
+        await bo.page.get_by_role("button", name="End all sessions").click()
         with pytest.raises(ConnectionClosed):
             async with asyncio.timeout(10):
                 while True:
                     await open_.recv()
         assert time.monotonic() - began < 3
+    await expect(bo.page.get_by_role("heading", name="Sessions", exact=True)).to_be_visible()
+    await bo.leave()
+    assert (await world.alice.call("GET", f"/api/grants/{grant}"))["state"] == "revoked"
     api, cookie = world.alice._api, token(world)
     assert api is not None
     headers = {"Authorization": "", "Cookie": f"{COOKIE}={cookie}", "Origin": world.where()["api"]}
