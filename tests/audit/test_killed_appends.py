@@ -105,7 +105,7 @@ def test_killed_on_the_embedded_database(
         kill(process)
         if turn % 50 == 49:
             nothing_is_lost(world.url, told, world.pin)
-    assert len(told.all) > times
+    assert len(told.lines()) > times
     nothing_is_lost(world.url, told, world.pin)
 
 

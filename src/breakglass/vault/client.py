@@ -41,6 +41,7 @@ class VaultClient:
         self._path, self._timeout = socket_path, timeout
         self._lock = threading.Lock()
         self._idle: list[Channel] = []
+        self._closed = False
 
     def status(self) -> Status:
         return cast(Status, self._call("status"))
@@ -147,9 +148,9 @@ class VaultClient:
         self._call("retire_kek", kek=kek)
 
     def close(self) -> None:
-        """Close the free connections; calls after it open new ones."""
+        """Close the free connections. Calls that run then, or come after it, keep none open."""
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle, self._idle, self._closed = self._idle, [], True
         for channel in idle:
             channel.close()
 
@@ -222,7 +223,7 @@ class VaultClient:
 
     def _put_back(self, channel: Channel, *, kept: bool) -> None:
         with self._lock:
-            kept = kept and len(self._idle) < IDLE_MAX
+            kept = kept and not self._closed and len(self._idle) < IDLE_MAX
             if kept:
                 self._idle.append(channel)
         if not kept:
