@@ -41,10 +41,10 @@ async def alice(town: Town, run: Shell) -> AsyncIterator[Visitor]:
 
 
 @pytest.fixture
-def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
+async def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
     """What a running `breakglass login` shows, as soon as it does; it asks for its token a second later."""
     seen: Begun = asyncio.Queue()
-    loop, ask = asyncio.get_event_loop(), Server.begin_login
+    loop, ask = asyncio.get_running_loop(), Server.begin_login
 
     def begin(node: Server, device: str) -> dict[str, Any]:
         found = {**ask(node, device), "interval": 1.0}
