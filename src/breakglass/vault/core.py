@@ -1,6 +1,6 @@
-"""The vault: its calls. (Opening and closing it: `keeper`.)
+"""The vault: its calls. (Opening and closing it: `keeper`; grants: `grants`.)
 
-    open ──load_roster──▶ open_grant ──▶ release_session …    sign, catch_up, confirm: the log     mint, store, check
+    open ──load_roster──▶ (grants) ──▶ release_session …    sign, catch_up, confirm: the log     mint, store, check
 
 A call judges first (judge, evidence), then writes what it used up, then answers: a crash in between can lose an answer,
 never a fact. Nothing is changed in memory before it is durable. Who may do what is in `judge`; here is only the order.
@@ -12,28 +12,27 @@ from dataclasses import replace
 from datetime import datetime
 
 from breakglass.codec import note
-from breakglass.errors import Expired, Malformed, NotEntitled, Refused, Tampered, TooMany
-from breakglass.model.ids import GrantId, RequestId, checked, grant_of
+from breakglass.errors import Malformed
+from breakglass.model.ids import checked
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, SecretKind
 from breakglass.trust.chain import Chain, Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import envelope, judge, kek_rotation, passwords, pinning, recording_key
 from breakglass.vault.answers import Released
-from breakglass.vault.asking import Deposited, Elsewhere, Past, Placed, Purpose
+from breakglass.vault.asking import Deposited, Past, Placed, Purpose
 from breakglass.vault.envelope import Bound
-from breakglass.vault.evidence import APPROVED, OPENED, RELEASE, Evidence
-from breakglass.vault.keeper import Keeper
+from breakglass.vault.evidence import RELEASE, Evidence
+from breakglass.vault.grants import Grants, live, no
 from breakglass.vault.opened import Opened
-from breakglass.vault.state import FOREVER, PEOPLE_KEPT_FOR, Given, State
+from breakglass.vault.state import FOREVER, State
 
-VOIDED_MAX = 10_000
 CREDENTIALS_MAX = 64
 SESSIONS_MAX = 10_000
 REWRAP_MAX = 200
 
 
-class Vault(Keeper):
+class Vault(Grants):
     # -- roster and log -----------------------------------------------------------------------------------------------
     def load_roster(self, versions: Sequence[Version], found_pin: str | None = None) -> int:
         """Show the roster: all versions from 0 on, or those that follow the loaded ones. Returns the head's version.
@@ -62,84 +61,6 @@ class Vault(Keeper):
         found = note.parse_checkpoint(note.parse(checkpoint).text)
         with self._opened() as opened:
             return opened.line.confirm(found.size, found.root)
-
-    # -- grants -------------------------------------------------------------------------------------------------------
-    def open_grant(self, grant: str, request: str, approvals: Sequence[Signed], evidence: Evidence) -> str:
-        """The grant's token, for a quorum of approvals and the log entry that the request is approved.
-
-        A request gets one grant, ever: asked again it gets the same token. The grant's id follows from the request's
-        (`grant_of`), so that two vaults of one deployment give the same grant, and ending it ends it at both. Raises as
-        `judge.judge_grant` and `prove`, `Expired` and `NotEntitled` for a request whose grant is over or was voided.
-        """
-        grant, request = GrantId(checked("grt", grant)), RequestId(checked("req", request))
-        with self._opened() as opened:
-            chain, now, state = opened.loaded(), opened.now(), opened.state
-            if (known := state.by_request(request)) is not None:
-                return _live(known[0], known[1], now).token
-            if request in state.spent:
-                raise Expired("This request's grant is over.", what_to_do="Make a new request.", about=request)
-            if grant != grant_of(request) or grant in state.voided or grant in state.grants:
-                raise NotEntitled("This grant was ended, or is another request's.", what_to_do="Make a new request.")
-            entry = opened.entry(evidence, APPROVED, request)
-            verdict = judge.judge_grant(
-                chain, approvals, request=request, grant=grant, now=now, log=opened.log_view(entry.size)
-            )
-            token = opened.keyring.grant.sign(verdict.token.text()).decode()
-            given = Given(
-                request=request,
-                account=verdict.token.account,
-                requester=verdict.token.person,
-                approvers=verdict.approvers,
-                opened_at=verdict.token.opened_at,
-                not_after=verdict.token.not_after,
-                token=token,
-                terms=verdict.terms,
-            )
-            opened.commit(replace(state, grants={**state.grants, grant: given}), relied_on=entry.size)
-            return token
-
-    def unknown_grants(self, tokens: Sequence[str]) -> tuple[str, ...]:
-        """Those of these tokens that this vault neither gave nor adopted."""
-        with self._opened() as opened:
-            known = {one.token for one in opened.state.grants.values()}
-            return tuple(token for token in tokens if token not in known)
-
-    def adopt_grants(self, grants: Sequence[Elsewhere]) -> tuple[str, ...]:
-        """Know grants that other nodes' vaults of this deployment gave: their tokens, which nobody signs without the
-        deployment's grant key, the approvals that carried them, and the log entries that they were opened.
-
-        Again and again is fine. Returns for each why it was not adopted, in words; empty when this vault knows it now.
-        """
-        with self._opened() as opened:
-            chain, now, state = opened.loaded(), opened.now(), opened.state
-            size, told = 0, []
-            for one in grants:
-                try:
-                    given, size = _given_elsewhere(opened, chain, now, state, one), max(size, one.entry.size)
-                    state = replace(state, grants={**state.grants, grant_of(RequestId(given.request)): given})
-                    told.append("")
-                except (Refused, Tampered) as refusal:
-                    told.append(refusal.message)
-            if state is not opened.state:
-                opened.commit(state, relied_on=size)
-            return tuple(told)
-
-    def void_grant(self, grant: str) -> None:
-        """Nothing is released for this grant any more. Again and again is fine, and also before it was opened."""
-        checked("grt", grant)
-        with self._opened() as opened:
-            state, given = opened.state, opened.state.grants.get(grant)
-            if given is not None:
-                if not given.voided:
-                    opened.commit(replace(state, grants={**state.grants, grant: replace(given, voided=True)}))
-            elif grant not in state.voided:
-                if len(state.voided) >= VOIDED_MAX:
-                    raise TooMany(
-                        "Too many unknown grants were voided.", what_to_do="Call the auditors: this is no accident."
-                    )
-                opened.runs()  # so that the latest instant is this one; also while it is frozen, a grant can be ended
-                until = opened.instants.latest + PEOPLE_KEPT_FOR
-                opened.commit(replace(state, voided={**state.voided, grant: until}))
 
     # -- secrets ------------------------------------------------------------------------------------------------------
     def mint(self, account: str, credential: str, version: int) -> bytes:
@@ -200,9 +121,9 @@ class Vault(Keeper):
             said = opened.own_token(token)
             given = state.grants.get(said.grant)
             if given is None:
-                raise _no("The vault does not know this grant.", said.grant)
-            if _live(said.grant, given, now).token != token:
-                raise _no("The vault gave another token for this grant.", said.grant)
+                raise no("The vault does not know this grant.", said.grant)
+            if live(said.grant, given, now).token != token:
+                raise no("The vault gave another token for this grant.", said.grant)
             account = judge.judge_session(chain.head, said, given.terms, endpoint=endpoint, now=now)
             entry = opened.entry(evidence, RELEASE, session)
             entry.must_say(purpose=Purpose.SESSION, account=account.id, grant=said.grant)
@@ -210,7 +131,7 @@ class Vault(Keeper):
             entry.must_be_fresh(now)
             whose = state.by_session(session)
             if whose not in (None, given) or len(given.sessions) >= SESSIONS_MAX:
-                raise _no("This session belongs to another grant, or there are too many.", session)
+                raise no("This session belongs to another grant, or there are too many.", session)
             used = opened.with_used(entry)
             sessions = given.sessions if whose else (*given.sessions, session)
             grants = {**used.grants, said.grant: replace(given, sessions=sessions)}
@@ -314,42 +235,6 @@ class Vault(Keeper):
             return opened.now()
 
 
-def _live(id: str, given: Given, now: datetime) -> Given:
-    """The grant, unless it was voided or is over."""
-    if given.voided:
-        raise _no("This grant was ended.", id)
-    if now >= given.not_after or not given.token:
-        raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=id)
-    return given
-
-
-def _given_elsewhere(opened: Opened, chain: Chain, now: datetime, state: State, one: Elsewhere) -> Given:
-    """Raises `NotEntitled`, `Expired`, and as `judge.judge_given` and `prove`."""
-    said = opened.own_token(one.token)
-    known = state.grants.get(said.grant)
-    if known is not None and known.token == one.token:
-        return known
-    if said.grant in state.voided or said.grant != grant_of(said.request) or (known and known.voided):
-        raise _no("This grant was ended.", said.grant)
-    if said.request in state.spent or now >= said.not_after or (known and not known.token):
-        raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=said.grant)
-    entry = opened.entry(one.entry, OPENED, said.grant)
-    entry.must_say(request=said.request, token=one.token)
-    verdict = judge.judge_given(chain, said, one.approvals)
-    # One that this vault gave itself was never put down: the one in the log is the request's.
-    return Given(
-        request=said.request,
-        account=said.account,
-        requester=said.person,
-        approvers=verdict.approvers,
-        opened_at=said.opened_at,
-        not_after=said.not_after,
-        token=one.token,
-        terms=verdict.terms,
-        sessions=known.sessions if known else (),
-    )
-
-
 def _use_up(opened: Opened, state: State, size: int) -> None:
     opened.commit(state, relied_on=size)
 
@@ -357,9 +242,7 @@ def _use_up(opened: Opened, state: State, size: int) -> None:
 def _past(opened: Opened, chain: Chain, session: str, past: Past | None) -> tuple[frozenset[str], str]:
     """The people and the account of a session that the state does not know, from what the node can prove."""
     if past is None:
-        raise _no(
-            "The vault does not know this session any more.", session, "Bring its grant, approvals and log entry."
-        )
+        raise no("The vault does not know this session any more.", session, "Bring its grant, approvals and log entry.")
     token = opened.own_token(past.token)
     entry = opened.entry(past.entry, RELEASE, session)
     entry.must_say(purpose=Purpose.SESSION, account=token.account, grant=token.grant)
@@ -387,7 +270,3 @@ def _wiped_on_error(held: Secret | list[Secret]) -> Iterator[None]:
         for secret in held if isinstance(held, list) else [held]:
             secret.wipe()
         raise
-
-
-def _no(message: str, about: str, what_to_do: str = "Make a new request.") -> NotEntitled:
-    return NotEntitled(message, what_to_do=what_to_do, about=about)
