@@ -200,6 +200,7 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
     changed = {"next": chains.next_line(roster), "changes": "the founding roster"}
     session = "ses_5566778899aabbccddee"
     erased = {"entries": "12 40 41", "because": "A request under the law; the review is over."}
+    overridden = {"until": instant.write(AT + timedelta(hours=4)), "because": "The link to both witnesses is cut."}
     return [
         ("bo", drawn(Kind.APPROVE, "bo", request, agreed(roster), roster)),
         ("cy", drawn(Kind.DENY, "cy", request, denied, roster)),
@@ -209,6 +210,7 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
         ("finn", drawn(Kind.CLOCK, "finn", f"{DEPLOYMENT}/clock", {"now": instant.write(AT)}, roster)),
         ("dora", drawn(Kind.ERASE, "dora", "era_00112233445566778899", erased, roster)),
         ("finn", drawn(Kind.KEK, "finn", f"{DEPLOYMENT}/kek", {"next": "2"}, roster)),
+        ("finn", drawn(Kind.OVERRIDE, "finn", f"{DEPLOYMENT}/witnesses", overridden, roster)),
     ]
 
 

@@ -120,6 +120,12 @@ class Sealed(Unavailable):
     code = "sealed"
 
 
+class NotWitnessed(Unavailable):
+    """Too few witnesses have cosigned the log up to what was about to happen."""
+
+    code = "not_witnessed"
+
+
 class TargetDown(Unavailable):
     code = "target_down"
 

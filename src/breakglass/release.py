@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from breakglass.audit import evidence
+from breakglass.audit import evidence, overrides
+from breakglass.audit.cosigned import Cosigned
 from breakglass.audit.log import Log
 from breakglass.codec.recording import Header
 from breakglass.errors import Sealed, Tampered
@@ -45,10 +46,16 @@ class Told(Generic[T]):
 
 class Releases:
     def __init__(
-        self, store: Store, log: Log, vault: VaultClient, *, catch_up: Callable[[], Awaitable[None]] | None = None
+        self,
+        store: Store,
+        log: Log,
+        vault: VaultClient,
+        *,
+        cosigned: Cosigned | None = None,
+        catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`catch_up` tells this node's vault of the grants that other nodes' vaults gave and ended."""
-        self.store, self.log, self.vault, self._catch_up = store, log, vault, catch_up
+        self.store, self.log, self.vault, self._cosigned, self._catch_up = store, log, vault, cosigned, catch_up
 
     async def must_be_open(self) -> None:
         """Raises `Sealed`, `ClockWentBack` and `Unavailable`, before anybody begins what needs a release."""
@@ -67,13 +74,17 @@ class Releases:
         return Told(done.value, await self.prove(about, done))
 
     async def prove(self, about: str, done: Done[Any]) -> Evidence:
-        """Wait until the release that this step noted is durable, and fetch its proof.
+        """Wait until the release that this step noted is durable, and witnessed where the roster asks for it, and fetch
+        its proof.
 
-        Raises `Unavailable` when the log does not take it, `Sealed` while nobody signs the log."""
+        Raises `Unavailable` when the log does not take it, `Sealed` while nobody signs the log, `NotWitnessed`."""
         await self.log.durable(done.size, timeout=TIMEOUT)
         index = await self.store.read(_entry, about, done.first)
         [found] = await evidence.proven(self.store, self.log, index)
-        return found
+        without_until = await self.store.read(overrides.holds)
+        if self._cosigned is None or without_until is not None:
+            return found
+        return await self._cosigned.over(found, timeout=TIMEOUT)
 
     @asynccontextmanager
     async def session(

@@ -45,6 +45,7 @@ def test_every_error_has_its_exit_code() -> None:
         "Refused": 1, "WrongState": 1, "SelfApproval": 1, "AlreadyApproved": 1, "NeedsSshSignature": 1, "Expired": 1,
         "Replayed": 1, "TooMany": 1, "Malformed": 2, "NotFound": 3, "NotSignedIn": 4, "Forbidden": 4, "BadSignature": 4,
         "NotEntitled": 4, "NotProved": 4, "Unavailable": 5, "TargetDown": 5, "OutcomeUnknown": 5, "Busy": 5,
+        "NotWitnessed": 5,
         "Sealed": 6, "Tampered": 7, "HostKeyMismatch": 7,
     }  # fmt: skip
     documented = re.findall(r"^([0-9]+) ", exits.__doc__ or "", re.MULTILINE)

@@ -266,6 +266,12 @@ class World:
         facts = {"now": instant.write(at or self.clock.at)}
         return sign(self.statement(Kind.CLOCK, clock.subject(DEPLOYMENT), by, facts, **changed), self.keys[by])
 
+    def override(self, by: str, until: datetime | None = None, **changed: Any) -> Signed:
+        end = until or self.clock.at.replace(microsecond=0) + timedelta(hours=4)
+        facts = {"until": instant.write(end), "because": "The link to the witnesses is cut."}
+        said = self.statement(Kind.OVERRIDE, f"{DEPLOYMENT}/witnesses", by, facts, not_after=end)
+        return sign(replace(said, **changed), self.keys[by])
+
     # -- roster -------------------------------------------------------------------------------------------------------
     def document(self, body: dict[str, Any], version: int, previous: str, at: datetime) -> bytes:
         public = self.made.public

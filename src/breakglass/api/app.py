@@ -31,6 +31,7 @@ from breakglass.api.routes import (
     sessions,
     sign_in,
     vault,
+    witnesses,
 )
 from breakglass.http.asking import Asking
 from breakglass.http.declare import PUBLIC, must_be_declared
@@ -54,6 +55,7 @@ GROUPS: Sequence[Callable[[Api, House], None]] = (
     vault.add,
     clock.add,
     erasures.add,
+    witnesses.add,
 )
 
 

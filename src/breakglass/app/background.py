@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from breakglass.app.recordings import Playback
-from breakglass.audit import evidence
-from breakglass.errors import BreakglassError, Sealed, Tampered, Unavailable
-from breakglass.flow import clock, expire, rotate
+from breakglass.audit import evidence, overrides
+from breakglass.errors import BreakglassError, Refused, Sealed, Tampered, Unavailable
+from breakglass.flow import clock, expire, override, rotate
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
 from breakglass.storage import rosters
 from breakglass.storage.work import Read, Work
+from breakglass.trust.statement import parse
 
 if TYPE_CHECKING:
     from breakglass.app.node import Node
@@ -35,6 +37,7 @@ async def look_after(node: "Node") -> bool:
             versions = await node.store.read(rosters.versions)
             await asyncio.to_thread(client.load_roster, versions)
             await node.store.run(SYSTEM, _note, Fact("vault.opened", node.settings.node))
+        await _mind_override(node, status.unwitnessed_until)
         checkpoint = await node.store.read(evidence.newest_checkpoint)
         if checkpoint is not None and checkpoint != node.confirmed:
             await asyncio.to_thread(client.confirm, checkpoint)
@@ -54,6 +57,19 @@ async def _mind_clock(node: "Node", *, frozen: bool) -> None:
     else:
         await node.store.run(SYSTEM, clock.note_caught_up, node.estate.chain)
     node.clock_wrong = wrong
+
+
+async def _mind_override(node: "Node", held: datetime | None) -> None:
+    """Bring custodians' word that releases go on without witnesses to this node's vault, after each start of it too."""
+    words = await node.store.read(override.enough, node.estate.chain)
+    if not words or (held is not None and held >= overrides.until(parse(words[0].text))):
+        return
+    try:
+        until = await asyncio.to_thread(node.vault.client.override, words)
+    except Refused as refusal:
+        await node.store.run(SYSTEM, override.refused, node.estate.chain, f"{refusal.message} {refusal.what_to_do}")
+        return
+    await node.store.run(SYSTEM, override.begun, node.estate.chain, until)
 
 
 async def care(node: "Node") -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from breakglass.audit import keks, times
+from breakglass.audit import keks, overrides, times
 from breakglass.audit.erasing import SIGNED, Erasures
 from breakglass.audit.event import Event
 from breakglass.codec import instant
@@ -19,7 +19,7 @@ from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed,
 from breakglass.model.ids import UserId
 from breakglass.model.people import Role
 from breakglass.trust import chain as chains
-from breakglass.trust import clock, terms
+from breakglass.trust import clock, override, terms
 from breakglass.trust.chain import Chain, Version
 from breakglass.trust.grant import open_token
 from breakglass.trust.roster import Roster
@@ -35,6 +35,7 @@ CARRIES: Mapping[str, Kind] = {
     times.SIGNED: Kind.CLOCK,
     SIGNED: Kind.ERASE,
     keks.SIGNED: Kind.KEK,
+    overrides.SIGNED: Kind.OVERRIDE,
 }
 """Entries that are nothing without a statement, and of which kind it is."""
 REPLAY = "replay"
@@ -74,6 +75,8 @@ class Said:
         """Nonce -> the kind of the latest entry that holds its statement, and the text."""
         self._times: dict[str, datetime] = {}
         """What custodians have said that the time is, since the last time it was settled."""
+        self._overrides: dict[str, set[str]] = {}
+        """Who signed that releases go on without the witnesses, by the end that they signed."""
 
     def take(self, index: int, event: Event) -> Statement | None:
         """The entry's statement, when it has one and all of it holds. Raises what does not."""
@@ -94,6 +97,8 @@ class Said:
             said, self._times = self._times, {}
             if event.kind == times.CONFIRMED:
                 self._must_be_the_time(event, said)
+        elif event.kind == overrides.BEGUN:
+            self._must_be_overridden(event)
         elif event.kind == ADOPTED:
             for signed in statements_of(event):
                 self._heads(index, signed, parse_statement(signed.text), event)
@@ -173,8 +178,10 @@ class Said:
             raise BadSignature("It is for another session.", what_to_do=_CALL)
         elif statement.kind is Kind.ERASE:
             self._erasures.signed(event.about, statement, person.roles)
-        elif statement.kind is Kind.KEK and Role.CUSTODIAN not in person.roles:
+        elif statement.kind in (Kind.KEK, Kind.OVERRIDE) and Role.CUSTODIAN not in person.roles:
             raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)
+        elif statement.kind is Kind.OVERRIDE:
+            self._overrides.setdefault(facts["until"], set()).add(person.id)
         elif statement.kind is Kind.CLOCK:
             if Role.CUSTODIAN not in person.roles:
                 raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)
@@ -195,6 +202,15 @@ class Said:
         near = [person for person, now in said.items() if abs(now - at) <= 2 * clock.APART]
         if len(near) < clock.needs(roster, at):
             raise BadSignature("Not enough custodians confirmed this time.", what_to_do=_CALL)
+
+    def _must_be_overridden(self, event: Event) -> None:
+        """From here on a vault released without the witnesses, so enough custodians must have said so."""
+        roster = self.chain.head if self.chain else None
+        if roster is None or event.about != override.subject(roster.deployment):
+            raise BadSignature("It is about the witnesses of another deployment.", what_to_do=_CALL)
+        people = self._overrides.get(event.text("until"), ())
+        if len(people) < override.needs(roster, datetime.fromisoformat(event.at)):
+            raise BadSignature("Not enough custodians let releases go on without the witnesses.", what_to_do=_CALL)
 
     def _must_decide(self, statement: Statement, roster: Roster, event: Event, at: datetime) -> None:
         asked, facts, person = self._asked.get(event.about), statement.facts, roster.people[statement.person]

@@ -16,8 +16,26 @@ from breakglass.codec.cosignature import AddCheckpoint, Cosigned, WitnessKey, co
 from breakglass.errors import BadSignature, Malformed, Tampered, Unavailable
 from breakglass.trust.tree import consistency_path
 
+TRIES: Final = 8
 ANSWER_MAX: Final = 64 * 1024
+_STOP: Final = (
+    "Stop. The log was cut, forked or restored. Keep it as it is; never reset a witness; call the custodians and the "
+    "auditors."
+)
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,17})\n?")
+
+
+class SawMore(Tampered):
+    """The witness has seen `size` entries, which is more than the checkpoint that it was asked about has."""
+
+    def __init__(self, witness: str, size: int, ours: int) -> None:
+        super().__init__(
+            f"The witness {witness} has seen {size} entries of this log, and it has {ours} now.",
+            what_to_do=_STOP,
+            about=witness,
+        )
+        self.size = size
+
 
 Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]
 """The consistency proof between two sizes (breakglass.trust.tree.consistency_proof)."""
@@ -35,19 +53,24 @@ async def ask(
 ) -> Cosigned:
     """This witness's cosignature of this checkpoint. `known` is the size that it cosigned last, as far as we know.
 
-    Raises `Unavailable` when it does not answer, or answers what is no cosignature of its own, and `Tampered` when it
-    has seen another log or a longer one.
+    Raises `Unavailable` when it does not answer, or answers what is no cosignature of its own, `SawMore` when it has
+    seen a longer log, and `Tampered` when it has seen another one.
     """
     size = note.parse_checkpoint(note.parse(checkpoint).text).size
-    answer = await _post(http, url, witness, await _body(known, size, checkpoint, prove), timeout)
-    if answer.status_code == 409:
+    old = known
+    for _ in range(TRIES):
+        answer = await _post(http, url, witness, await _body(old, size, checkpoint, prove), timeout)
+        if answer.status_code != 409:
+            break
         stands = _SIZE.fullmatch(answer.content)
         if not stands:
             raise _unavailable(witness, "does not say which size it saw")
         if int(stands[1]) > size:
-            raise _tampered(witness, f"has seen {int(stands[1])} entries of this log, and it has {size} now")
-        answer = await _post(http, url, witness, await _body(int(stands[1]), size, checkpoint, prove), timeout)
-    if answer.status_code in {409, 422}:
+            raise SawMore(witness.name, int(stands[1]), size)
+        if int(stands[1]) == old:  # how version 1.0 says that it is another log
+            raise _tampered(witness, "has seen another log than this one")
+        old = int(stands[1])  # another node of ours may have moved it on meanwhile
+    if answer.status_code == 422:
         raise _tampered(witness, "has seen another log than this one")
     if answer.status_code != 200:
         raise _unavailable(witness, f"answered {answer.status_code}")
@@ -84,9 +107,4 @@ def _unavailable(witness: WitnessKey, what: str) -> Unavailable:
 
 
 def _tampered(witness: WitnessKey, what: str) -> Tampered:
-    return Tampered(
-        f"The witness {witness.name} {what}.",
-        what_to_do="Stop. The log was cut, forked or restored. Keep it as it is; never reset a witness; call the "
-        "custodians and the auditors.",
-        about=witness.name,
-    )
+    return Tampered(f"The witness {witness.name} {what}.", what_to_do=_STOP, about=witness.name)

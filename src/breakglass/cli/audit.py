@@ -11,7 +11,8 @@ from breakglass.cli.printing import note
 
 FOLLOW_EVERY = 1.0
 app = typer.Typer(
-    help="The log: verify, export, vkey, tail, show, prove, anchors, private, erase.", rich_markup_mode=None
+    help="The log: verify, export, vkey, tail, show, prove, anchors, witnesses, override, private, erase.",
+    rich_markup_mode=None,
 )
 
 
@@ -200,6 +201,46 @@ def anchors(
     told = [f"{one.size} entries  {one.at:%Y-%m-%d %H:%M:%S} UTC" for one in found]
     shown = [{"size": one.size, "at": one.at.isoformat()} for one in found]
     out(options, shown, lambda: told or ["There are no timestamps."])
+
+
+@app.command()
+def witnesses(ctx: typer.Context) -> None:
+    """How far each witness of the roster has cosigned the log, and whether releases wait for them."""
+    from breakglass.cli.printing import show
+    from breakglass.cli.server import server
+    from breakglass.views import witnesses as views
+
+    options = of(ctx)
+    show(options, server(options).get("/audit/witnesses"), views.Witnesses, views.lines)
+
+
+@app.command()
+def override(
+    ctx: typer.Context,
+    lasting: Annotated[str, typer.Option("--for", help="How long, at most 24h; without it: what another began.")] = "",
+    because: Annotated[str, typer.Option(help="Why the witnesses can't be reached. It stays in the log.")] = "",
+    signature: SignatureFile = None,
+    text: TextFile = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
+) -> None:
+    """Let releases go on though the witnesses can't be reached (custodians). Two sign the same; it ends by itself."""
+    from breakglass.cli.printing import show
+    from breakglass.cli.server import server
+    from breakglass.cli.signing import sign_statement
+    from breakglass.views import say
+    from breakglass.views import witnesses as views
+
+    options = of(ctx)
+    body, node = brought(signature, text), server(options)
+    if body is None:
+        if lasting:
+            wanted = {"seconds": say.minutes_of(lasting) * 60, "because": because}
+            drawn = node.post("/audit/override", wanted)["text"]
+        else:
+            drawn = node.post("/audit/override/statement")["text"]
+        subject = f"{node.status()['deployment']}/witnesses"
+        body = {"signature": sign_statement(options, drawn, kind="override", subject=subject, yes=yes), "text": drawn}
+    show(options, node.post("/audit/override/sign", body), views.Witnesses, views.lines)
 
 
 @app.command()

@@ -21,6 +21,7 @@ MAY: dict[str, frozenset[Role]] = {
     "unseal": frozenset({Role.CUSTODIAN}),
     "kek": frozenset({Role.CUSTODIAN}),
     "clock": frozenset({Role.CUSTODIAN}),
+    "override": frozenset({Role.CUSTODIAN}),
     "propose": frozenset({Role.ADMINISTRATOR, Role.CUSTODIAN}),
     "erase": frozenset({Role.AUDITOR, Role.CUSTODIAN}),
     "replay": frozenset({Role.AUDITOR}),

@@ -455,6 +455,7 @@ KINDS = {
     "clock": ("now",),
     "erase": ("entries", "because"),
     "kek": ("next",),
+    "override": ("until", "because"),
 }
 
 

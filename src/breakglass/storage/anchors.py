@@ -1,10 +1,10 @@
 """What others said about checkpoints, word for word: receipts that only they could give."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from breakglass.storage.books import anchor
 from breakglass.storage.work import Read, Work
@@ -25,6 +25,19 @@ _COLUMNS = [anchor.c[one.name] for one in fields(Anchor)]
 
 def put(work: Work, made: Anchor) -> None:
     work.conn.execute(insert(anchor), {one.name: getattr(made, one.name) for one in fields(Anchor)})
+
+
+def renew(work: Work, made: Anchor) -> None:
+    """Put it down, in the place of what the same one said about the same checkpoint before."""
+    work.conn.execute(delete(anchor).where(anchor.c.kind == made.kind, anchor.c.size == made.size))
+    put(work, made)
+
+
+def covering(look: Read, kinds: Collection[str], index: int, *, most: int) -> Sequence[Anchor]:
+    """What these said about checkpoints over the entry `index`: the largest checkpoints first."""
+    a = anchor.c
+    query = select(*_COLUMNS).where(a.kind.in_(kinds), a.size > index).order_by(a.size.desc(), a.kind).limit(most)
+    return [Anchor(**row._mapping) for row in look.conn.execute(query)]
 
 
 def newest(look: Read, kind: str) -> Anchor | None:

@@ -21,6 +21,8 @@ def difference(before: Roster, after: Roster) -> str:
         parts.append("the vault's keys altered")
     if before.groups != after.groups:
         parts.append("groups altered")
+    if before.witnesses != after.witnesses:
+        parts.append("witnesses of the log altered")
     line = "; ".join(parts) or "nothing"
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}… ({len(parts)} changes)"
 

@@ -15,6 +15,8 @@ from breakglass.trust.chain import NEW_KEY_WAITS, old_key
 from breakglass.trust.roster import Roster
 
 ESTATE = ("changes", "groups", "people", "domains", "targets", "accounts", "conditions", "policies")
+OPTIONAL = ("witnesses",)
+"""Parts that most estates do not have."""
 
 
 def founding(
@@ -41,18 +43,19 @@ def following(estate: Mapping[str, Any], before: Roster, *, at: datetime) -> byt
 def estate_of(document: bytes) -> dict[str, Any]:
     """The part of a roster that people edit."""
     top = canonical.read(document)
-    return {name: top[name] for name in ESTATE}
+    return {name: top[name] for name in (*ESTATE, *OPTIONAL) if name in top}
 
 
 def _document(estate: Mapping[str, Any], head: Mapping[str, Any], at: datetime, *, before: Roster | None) -> bytes:
-    unknown = set(estate) - set(ESTATE)
+    unknown = set(estate) - {*ESTATE, *OPTIONAL}
     if unknown or not set(ESTATE) <= set(estate):
         wrong = min(unknown or set(ESTATE) - set(estate))
         raise Malformed(
-            f"The estate's part {wrong!r} is missing or not known.", what_to_do=f"It has: {', '.join(ESTATE)}."
+            f"The estate's part {wrong!r} is missing or not known.",
+            what_to_do=f"It has: {', '.join(ESTATE)}. It may have: {', '.join(OPTIONAL)}.",
         )
     people = {id: _person(id, one, at, before) for id, one in _objects(estate["people"], "people")}
-    body = {name: estate[name] for name in ESTATE}
+    body = {name: estate[name] for name in (*ESTATE, *OPTIONAL) if name in estate}
     return canonical.write(
         {"format": "breakglass-roster-v1", "issued_at": instant.write(at), **head, **body, "people": people}
     )

@@ -20,7 +20,8 @@ from breakglass.model.condition import Condition
 from breakglass.model.people import Actor, Person
 from breakglass.model.policy import Policy, Quorum
 from breakglass.model.target import Account, Domain, Endpoint, Target
-from breakglass.trust import reading
+from breakglass.trust import reading, witnesses
+from breakglass.trust.witnesses import NOBODY, Witnesses
 
 DOCUMENT_MAX = 60_000
 """Bytes: a version enters the log whole, and a leaf holds 65,535 (C2SP tlog-tiles)."""
@@ -56,6 +57,7 @@ class Roster:
     conditions: Mapping[str, Condition]
     policies: Mapping[str, Policy]
     policy_hashes: Mapping[str, str]
+    witnesses: Witnesses
     _logins: Mapping[str, Person] = field(repr=False)
 
     def person(self, id: str) -> Person:
@@ -162,6 +164,7 @@ def parse(document: bytes) -> Roster:
         conditions=reading.conditions(top.obj("conditions")),
         policies=policies,
         policy_hashes=hashes,
+        witnesses=witnesses.read(top.obj("witnesses")) if "witnesses" in top.value else NOBODY,
         _logins={person.login: person for person in people.values()},
     )
     keys.done()

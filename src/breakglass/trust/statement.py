@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """An auditor and a custodian have private values erased that stand beside the log."""
     KEK = "kek"
     """A custodian has the vault make the key-encryption key with this number."""
+    OVERRIDE = "override"
+    """Custodians let releases go on without the witnesses, until an instant."""
 
 
 _TERMS = (
@@ -56,6 +58,7 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.CLOCK: ("now",),
     Kind.ERASE: ("entries", "because"),
     Kind.KEK: ("next",),
+    Kind.OVERRIDE: ("until", "because"),
 }
 """What a statement of each kind says beside the common lines, in order: this and nothing else."""
 

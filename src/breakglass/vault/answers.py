@@ -48,6 +48,8 @@ class Status:
     wall: datetime | None = None
     """What the vault's clock says, right or wrong."""
     latest: datetime | None = None
+    unwitnessed_until: datetime | None = None
+    """Custodians let releases go on without the witnesses until then; None where they do not, or it was long ago."""
     grants: int = 0
     """Grants that are live."""
 

@@ -138,6 +138,9 @@ class VaultClient:
     def confirm_clock(self, statements: Sequence[Signed]) -> datetime:
         return cast(datetime, self._call("confirm_clock", statements=tuple(statements)))
 
+    def override(self, statements: Sequence[Signed]) -> datetime:
+        return cast(datetime, self._call("override", statements=tuple(statements)))
+
     def rotate_kek(self, statement: Signed) -> int:
         return cast(int, self._call("rotate_kek", statement=statement))
 

@@ -4,7 +4,8 @@
                                        └── and on the vault's current line of heads
 
 So nothing is released that the log does not tell of, even if the node is in wrong hands. A release's entry is fresh and
-serves one release only; a request's approval is a fact that stays.
+serves one release only; a request's approval is a fact that stays. Where the roster asks for witnesses, a release's
+entry is also under a checkpoint that enough of them cosigned.
 """
 
 import json
@@ -14,8 +15,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from breakglass.codec import note
-from breakglass.errors import BreakglassError, NotEntitled
-from breakglass.trust.tree import leaf_hash, verify_inclusion
+from breakglass.errors import BreakglassError, NotEntitled, NotWitnessed
+from breakglass.trust.tree import leaf_hash, verify_consistency, verify_inclusion
+from breakglass.trust.witnesses import KNOWN_MAX, Witnesses
 from breakglass.vault.keys import NoteKey
 from breakglass.vault.line import Line
 
@@ -26,6 +28,20 @@ RELEASE = "secret.release"
 APPROVED = "request.approved"
 OPENED = "grant.opened"
 _MEMBERS = {"v", "kind", "at", "by", "about", "data"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessed:
+    """The same entry in a checkpoint that witnesses cosigned. Where several nodes ask them, each witness may have been
+    shown another one."""
+
+    size: int
+    proof: tuple[bytes, ...]
+    """Inclusion proof in the tree of `size` entries."""
+    consistency: tuple[bytes, ...]
+    """From the smaller of the two trees to the larger one (RFC 9162, 2.1.4); empty when they are one."""
+    note: bytes
+    """The checkpoint with its cosignatures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +57,7 @@ class Evidence:
     """Inclusion proof (RFC 9162, 2.1.3)."""
     note: bytes
     """The checkpoint, a C2SP signed note."""
+    witnessed: tuple[Witnessed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +103,42 @@ def prove(evidence: Evidence, line: Line, key: NoteKey, *, kind: str, about: str
     if entry.kind != kind or entry.about != about:
         raise _no(f"The log entry is about {entry.about[:60]} ({entry.kind[:40]}), not about this.", about)
     return entry
+
+
+def must_be_witnessed(evidence: Evidence, entry: Entry, key: NoteKey, witnesses: Witnesses) -> None:
+    """The proven entry is under a checkpoint that as many witnesses cosigned as the roster asks for.
+
+    Raises `NotWitnessed` while they have not, `NotEntitled` for another log's checkpoint or a bad cosignature, and
+    `Tampered` where the log that they saw is not the one that the vault signs.
+    """
+    if not witnesses.quorum:
+        return
+    if len(evidence.witnessed) > KNOWN_MAX:
+        raise _no("There are more cosigned checkpoints than witnesses.", entry.about)
+    names: set[str] = set()
+    for seen in evidence.witnessed:
+        _must_continue(evidence, seen, key, entry.about)
+        try:
+            names |= {one.witness.name for one in witnesses.who(note.parse(seen.note))}
+        except BreakglassError as error:
+            raise _no(error.message, entry.about) from None
+    if len(names) < witnesses.quorum:
+        raise NotWitnessed(
+            f"{len(names)} of the {witnesses.quorum} witnesses that the roster asks for have cosigned the log so far.",
+            what_to_do="Try again. If the witnesses can't be reached, custodians let releases go on without them: "
+            "`breakglass audit override`.",
+            about=entry.about,
+        )
+
+
+def _must_continue(evidence: Evidence, seen: Witnessed, key: NoteKey, about: str) -> None:
+    """The cosigned checkpoint holds the entry, and is of the same log as the one that the vault signed."""
+    (size, root), (ours, our_root) = _checkpoint(seen.note, key), _checkpoint(evidence.note, key)
+    if size != seen.size:
+        raise _no("The witnessed checkpoint has another size.", about)
+    verify_inclusion(leaf_hash(evidence.leaf), evidence.index, size, seen.proof, root)
+    (old, old_root), (new, new_root) = sorted([(size, root), (ours, our_root)])
+    verify_consistency(old, old_root, new, new_root, seen.consistency)
 
 
 def _checkpoint(signed: bytes, key: NoteKey) -> tuple[int, bytes]:

@@ -65,7 +65,7 @@ def judge_grant(
     ]
     for statement in statements:
         may_approve(statement, roster, now)
-        _must_know_the_log(statement, log)
+        must_know_the_log(statement, log)
     facts = statements[0].facts
     if any(statement.facts != facts for statement in statements):
         raise _no("The approvals are not all for the same terms.", request)
@@ -147,7 +147,7 @@ def judge_replay(
         verify(one, roster, kind=Kind.REPLAY, subject=session, now=now, known=chain.hashes) for one in statements
     )
     for statement in found:
-        _must_know_the_log(statement, log)
+        must_know_the_log(statement, log)
         if statement.facts["session"] != session or statement.facts["stream"] != stream:
             raise _no("The statement is for another session or stream.", session, "Sign the statement for this one.")
         if Role.AUDITOR not in roster.people[statement.person].roles:
@@ -180,7 +180,7 @@ def judge_clock(
         verify(one, roster, kind=Kind.CLOCK, subject=subject, now=wall, known=chain.hashes) for one in statements
     )
     for statement in found:
-        _must_know_the_log(statement, log)
+        must_know_the_log(statement, log)
         if statement.log_size < seen:
             raise _no("The statement is from before the clock went back.", subject, "Sign a fresh one.")
         if Role.CUSTODIAN not in roster.people[statement.person].roles:
@@ -204,7 +204,7 @@ def judge_kek(chain: Chain, signed: Signed, *, now: datetime, held: int, log: Lo
     roster = chain.head
     subject = kek.subject(roster.deployment)
     statement = verify(signed, roster, kind=Kind.KEK, subject=subject, now=now, known=chain.hashes)
-    _must_know_the_log(statement, log)
+    must_know_the_log(statement, log)
     if Role.CUSTODIAN not in roster.people[statement.person].roles:
         raise Forbidden("Only custodians rotate the vault's keys.", what_to_do="Ask a custodian.", about=subject)
     wanted = statement.facts["next"]
@@ -308,7 +308,7 @@ def _must_be_requester(roster: Roster, id: str, key: str, now: datetime, *, abou
         )
 
 
-def _must_know_the_log(statement: Statement, log: LogView) -> None:
+def must_know_the_log(statement: Statement, log: LogView) -> None:
     if statement.log_size > log.size:
         raise _no(
             "The statement names a log head that does not exist yet.", statement.subject, "Get a fresh statement."

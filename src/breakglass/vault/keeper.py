@@ -145,6 +145,7 @@ class Keeper:
                 mark_root=opened.line.mark.root,
                 clock_frozen=not runs,
                 latest=latest,
+                unwitnessed_until=opened.unwitnessed_until,
                 grants=sum(not one.voided and latest < one.not_after for one in opened.state.grants.values()),
             )
 

@@ -12,7 +12,7 @@ from breakglass.trust.grant import Token, open_token
 from breakglass.trust.statement import Statement
 from breakglass.vault import keys
 from breakglass.vault.clock import ClockWentBack, Instants, Wall
-from breakglass.vault.evidence import Entry, Evidence, prove
+from breakglass.vault.evidence import RELEASE, Entry, Evidence, must_be_witnessed, prove
 from breakglass.vault.judge import LogView
 from breakglass.vault.keys import Keyring, KeysText
 from breakglass.vault.line import Line
@@ -38,6 +38,8 @@ class Opened:
     chain: Chain | None = None
     frozen_at: int | None = None
     """Entries of the log when the clock was found to have gone back; None while it runs."""
+    unwitnessed_until: datetime | None = None
+    """Until then releases go on without the witnesses. The node brings the custodians' word again after a start."""
     written_at: float = 0.0
     """Monotonic seconds of the last write."""
 
@@ -106,6 +108,15 @@ class Opened:
     def entry(self, evidence: Evidence, kind: str, about: str) -> Entry:
         """The proven log entry. Raises `NotEntitled`, `Tampered`."""
         return prove(evidence, self.line, self.keyring.log, kind=kind, about=about)
+
+    def release(self, evidence: Evidence, about: str, now: datetime) -> Entry:
+        """The proven entry of a release that is to happen now: fresh, and witnessed where the roster asks for it and
+        custodians don't let it go on without. Raises also `NotWitnessed`."""
+        entry = self.entry(evidence, RELEASE, about)
+        entry.must_be_fresh(now)
+        if self.unwitnessed_until is None or now >= self.unwitnessed_until:
+            must_be_witnessed(evidence, entry, self.keyring.log, self.loaded().head.witnesses)
+        return entry
 
     def with_used(self, entry: Entry) -> State:
         """The state once this entry served its release. Raises `Replayed` when it did before."""

@@ -183,6 +183,15 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "anchor.made": lambda t: f"A timestamp authority says that the first {t['size']} entries were there.",
     "anchor.waits": lambda t: f"The timestamp authority gives the node {t.about} no timestamps: {t['why']}",
     "anchor.runs": lambda t: f"The timestamp authority gives the node {t.about} timestamps again.",
+    "witness.waits": lambda t: f"The witness {t.about} does not cosign the log: {t['why']}",
+    "witness.runs": lambda t: f"The witness {t.about} cosigns the log again.",
+    "witness.disagrees": lambda t: f"A WITNESS SAW ANOTHER LOG: {t['why']}",
+    "override.signed": lambda t: (
+        f"{t.signer} signed that releases go on without the witnesses until {t.said('until')[:10]} "
+        f"{t.said('until')[11:16]} UTC: {t.said('because')}"
+    ),
+    "override.refused": lambda t: f"The vault does not let releases go on without the witnesses: {t['why']}",
+    "override.begun": lambda t: f"Releases go on without the witnesses until {t.until('until')}.",
     "erasure.signed": lambda t: (
         f"{t.signer} signed that private values of the entries {t.said('entries')} be erased: {t.said('because')}"
     ),

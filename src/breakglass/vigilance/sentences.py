@@ -283,6 +283,32 @@ _WORDS: dict[str, Words] = {
         WARNING,
     ),
     "anchor.runs": lambda s: _say("The timestamp authority gives timestamps again"),
+    "witness.waits": lambda s: _say(
+        f"The witness {s.told.about} does not cosign the log",
+        f"{s.text('why')} It is asked again by itself. Where the roster asks for more witnesses than answer, nothing "
+        "is released; custodians can let it go on for a while: `breakglass audit override`.",
+        WARNING,
+    ),
+    "witness.runs": lambda s: _say(f"The witness {s.told.about} cosigns the log again"),
+    "witness.disagrees": lambda s: _say(
+        "STOP: a witness saw another log than this one",
+        f"{s.text('why')} Keep everything as it is. Never reset the witness. Call the custodians and the auditors.",
+        CRITICAL,
+    ),
+    "override.signed": lambda s: _say(
+        f"{s.signer} signed that releases go on without the witnesses until {s.said('until')}",
+        f"{s.said('because')} It takes two custodians: `breakglass audit override`. If you don't know of it, call.",
+        CRITICAL,
+    ),
+    "override.refused": lambda s: _say(
+        "The vault does not let releases go on without the witnesses", s.text("why"), WARNING
+    ),
+    "override.begun": lambda s: _say(
+        f"Releases go on without the witnesses until {s.text('until')}",
+        "Custodians signed for it; the log says who. Get the witnesses back; what was released meanwhile stands in the "
+        "log that they will see.",
+        CRITICAL,
+    ),
     "erasure.signed": lambda s: _say(
         f"{s.signer} signed that private values of the log be erased",
         f"Entries {s.said('entries')}: {s.said('because')} It takes an auditor and a custodian. "
