@@ -287,6 +287,21 @@ async def refused(act: Any, code: str) -> ApiRefused:
 
 
 @asynccontextmanager
+async def both_running(one: Deployment, folder: Path) -> AsyncIterator[tuple[Deployment, Deployment]]:
+    """A founded deployment and a second node of it, started, everybody signed in at both, the first password stored."""
+    other = one.beside(folder, "node2")
+    try:
+        for node in (one, other):
+            await node.start()
+            await node.sign_in()
+        await one.deposit()
+        yield one, other
+    finally:
+        await other.close()
+        await one.close()
+
+
+@asynccontextmanager
 async def deployed(folder: Path, sshd: Sshd, account: Account, **more: Any) -> AsyncIterator[Deployment]:
     """Founded, started, everybody signed in, the first password stored and changed."""
     deployment = Deployment(folder, sshd, account, **more)

@@ -20,7 +20,7 @@ from breakglass.model.ids import RequestId, grant_of
 from breakglass.model.secret import Secret
 from breakglass.storage.outbox import LEASE
 from breakglass.trust.statement import NAMESPACE
-from tests.deployment import ACCOUNT, CONDITION, TARGET, Deployment, refused
+from tests.deployment import ACCOUNT, CONDITION, TARGET, Deployment, both_running, refused
 from tests.servers.postgres import Postgres
 from tests.servers.sshd import Account, Sshd, make_account, running_sshd
 
@@ -34,16 +34,8 @@ async def two(tmp_path: Path, migrated: str, postgres: Postgres) -> AsyncIterato
         with make_account(sudo=True) as account, postgres.database(like=migrated) as url:
             one = Deployment(tmp_path / "one", sshd, account, database=url)
             await one.found()
-            other = one.beside(tmp_path / "two", "node2")
-            try:
-                for node in (one, other):
-                    await node.start()
-                    await node.sign_in()
-                await one.deposit()
-                yield one, other
-            finally:
-                await other.close()
-                await one.close()
+            async with both_running(one, tmp_path / "two") as both:
+                yield both
 
 
 async def test_one_emergency_across_two_nodes(two: tuple[Deployment, Deployment]) -> None:

@@ -18,13 +18,3 @@ def made(work: Work, deployment: str, kind: str, size: int, receipt: bytes) -> N
         return
     anchors.put(work, Anchor(kind=kind, size=size, receipt=receipt, at=work.now))
     work.note(Fact(MADE, deployment, {"by": kind, "size": size, "receipt": sha256(receipt).hexdigest()}))
-
-
-def note_waits(work: Work, node: str, why: str) -> None:
-    permit(work.actor, "run")
-    work.note(Fact("anchor.waits", node, {"why": why}))
-
-
-def note_runs(work: Work, node: str) -> None:
-    permit(work.actor, "run")
-    work.note(Fact("anchor.runs", node))

@@ -20,14 +20,13 @@ from breakglass.codec import instant
 from breakglass.errors import AlreadyApproved, BadSignature, WrongState
 from breakglass.flow import close, rotate
 from breakglass.flow.sign_in import LASTS
-from breakglass.flow.statements import LONG, SHORT, checked, draw_up, find_signed
+from breakglass.flow.statements import LONG, SHORT, custodians_word, draw_up
 from breakglass.identity.access import permit
 from breakglass.model import grant as grants
 from breakglass.model import request as requests
 from breakglass.model import rotation as rotations
 from breakglass.model.change import Fact
 from breakglass.model.grant import Grant
-from breakglass.model.people import Role
 from breakglass.model.request import AccessRequest
 from breakglass.model.rotation import Rotation
 from breakglass.storage import offers, outbox, sign_ins
@@ -57,12 +56,8 @@ def offer(work: Work, chain: Chain, wall: datetime, *, frozen: bool) -> Statemen
 
 def sign(work: Work, chain: Chain, wall: datetime, signature: str, text: str | None = None) -> None:
     """Take one custodian's word; the vault then judges whether there are enough. It counts for who signed it."""
-    permit(work.actor, "bring")
     subject = clock.subject(chain.head.deployment)
-    signed = find_signed(work, work.actor, Kind.CLOCK, subject, signature, text)
-    statement = checked(work, chain, signed, Kind.CLOCK, subject)
-    if Role.CUSTODIAN not in chain.head.people[statement.person].roles:
-        raise BadSignature("Only custodians confirm the time.", what_to_do="Ask a custodian to sign.", about=subject)
+    signed, statement = custodians_word(work, chain, Kind.CLOCK, subject, signature, text)
     if abs(instant.read(statement.facts["now"]) - wall) > clock.APART:
         raise BadSignature(
             f"The clock says {instant.write(wall)}, the statement {statement.facts['now']}.",

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from breakglass.audit import keks as log
-from breakglass.errors import BadSignature, Malformed, WrongState
-from breakglass.flow.statements import SHORT, checked, draw_up, find_signed
+from breakglass.errors import Malformed, WrongState
+from breakglass.flow.statements import SHORT, custodians_word, draw_up
 from breakglass.identity.access import permit
 from breakglass.model.change import Change, Fact
 from breakglass.model.credential import Credential
-from breakglass.model.people import Role
 from breakglass.storage import keks
 from breakglass.storage.work import Work
 from breakglass.trust import kek as keys
@@ -38,12 +37,8 @@ def offer(work: Work, chain: Chain, held: int, *, shared: bool) -> Statement:
 
 def sign(work: Work, chain: Chain, held: int, signature: str, text: str | None = None) -> int:
     """Take the custodian's statement; the vault then judges it. Returns the number of the key that is asked for."""
-    permit(work.actor, "bring")
     subject = keys.subject(chain.head.deployment)
-    signed = find_signed(work, work.actor, Kind.KEK, subject, signature, text)
-    statement = checked(work, chain, signed, Kind.KEK, subject)
-    if Role.CUSTODIAN not in chain.head.people[statement.person].roles:
-        raise BadSignature("Only custodians rotate the vault's keys.", what_to_do="Ask a custodian.", about=subject)
+    signed, statement = custodians_word(work, chain, Kind.KEK, subject, signature, text)
     if statement.facts["next"] != str(held + 1):
         raise Malformed(f"The next key is {held + 1}.", what_to_do="Sign a fresh statement.", about=subject)
     work.note(Fact(log.SIGNED, subject, {"statement": signed.text, "signature": signed.signature}))

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from breakglass.audit import heads
-from breakglass.errors import Expired
-from breakglass.model.people import Actor
+from breakglass.errors import BadSignature, Expired
+from breakglass.identity.access import permit
+from breakglass.model.people import Actor, Role
 from breakglass.storage import offers
 from breakglass.storage.work import Read, Work
 from breakglass.trust.chain import Chain
@@ -70,3 +71,15 @@ def checked(work: Work, chain: Chain, signed: Signed, kind: Kind, subject: str) 
     statement = verify(signed, chain.head, kind=kind, subject=subject, now=work.now, known=chain.hashes)
     heads.must_fit(work, statement)
     return statement
+
+
+def custodians_word(
+    work: Work, chain: Chain, kind: Kind, subject: str, signature: str, text: str | None
+) -> tuple[Signed, Statement]:
+    """A custodian's statement, whoever brings it: it counts for who signed it. Raises `BadSignature` for another's."""
+    permit(work.actor, "bring")
+    signed = find_signed(work, work.actor, kind, subject, signature, text)
+    statement = checked(work, chain, signed, kind, subject)
+    if Role.CUSTODIAN not in chain.head.people[statement.person].roles:
+        raise BadSignature("Only custodians sign this.", what_to_do="Ask a custodian to sign.", about=subject)
+    return signed, statement

@@ -23,7 +23,7 @@ from breakglass.vault.answers import Released
 from breakglass.vault.asking import Deposited, Past, Placed, Purpose
 from breakglass.vault.envelope import Bound
 from breakglass.vault.evidence import RELEASE, Evidence
-from breakglass.vault.grants import Grants, live, no
+from breakglass.vault.grants import Grants, live, not_entitled
 from breakglass.vault.opened import Opened
 from breakglass.vault.overriding import judge_override
 from breakglass.vault.state import FOREVER, State
@@ -122,16 +122,16 @@ class Vault(Grants):
             said = opened.own_token(token)
             given = state.grants.get(said.grant)
             if given is None:
-                raise no("The vault does not know this grant.", said.grant)
+                raise not_entitled("The vault does not know this grant.", said.grant)
             if live(said.grant, given, now).token != token:
-                raise no("The vault gave another token for this grant.", said.grant)
+                raise not_entitled("The vault gave another token for this grant.", said.grant)
             account = judge.judge_session(chain.head, said, given.terms, endpoint=endpoint, now=now)
             entry = opened.release(evidence, session, now)
             entry.must_say(purpose=Purpose.SESSION, account=account.id, grant=said.grant)
             entry.must_not_contradict(credential=deposited.credential, version=deposited.version)
             whose = state.by_session(session)
             if whose not in (None, given) or len(given.sessions) >= SESSIONS_MAX:
-                raise no("This session belongs to another grant, or there are too many.", session)
+                raise not_entitled("This session belongs to another grant, or there are too many.", session)
             used = opened.with_used(entry)
             sessions = given.sessions if whose else (*given.sessions, session)
             grants = {**used.grants, said.grant: replace(given, sessions=sessions)}
@@ -216,8 +216,8 @@ class Vault(Grants):
         """
         with self._opened() as opened:
             until = judge_override(opened.loaded(), statements, now=opened.now(), log=opened.log_view())
-            opened.unwitnessed_until = max(until, opened.unwitnessed_until or until)
-            return opened.unwitnessed_until
+            opened.unwitnessed_until = until
+            return until
 
     # -- the clock ----------------------------------------------------------------------------------------------------
     def confirm_clock(self, statements: Sequence[Signed]) -> datetime:
@@ -251,7 +251,9 @@ def _use_up(opened: Opened, state: State, size: int) -> None:
 def _past(opened: Opened, chain: Chain, session: str, past: Past | None) -> tuple[frozenset[str], str]:
     """The people and the account of a session that the state does not know, from what the node can prove."""
     if past is None:
-        raise no("The vault does not know this session any more.", session, "Bring its grant, approvals and log entry.")
+        raise not_entitled(
+            "The vault does not know this session any more.", session, "Bring its grant, approvals and log entry."
+        )
     token = opened.own_token(past.token)
     entry = opened.entry(past.entry, RELEASE, session)
     entry.must_say(purpose=Purpose.SESSION, account=token.account, grant=token.grant)

@@ -103,7 +103,7 @@ class Grants(Keeper):
 def live(id: str, given: Given, now: datetime) -> Given:
     """The grant, unless it was voided or is over."""
     if given.voided:
-        raise no("This grant was ended.", id)
+        raise not_entitled("This grant was ended.", id)
     if now >= given.not_after or not given.token:
         raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=id)
     return given
@@ -116,7 +116,7 @@ def _given_elsewhere(opened: Opened, chain: Chain, now: datetime, state: State, 
     if known is not None and known.token == one.token:
         return known
     if said.grant in state.voided or said.grant != grant_of(said.request) or (known and known.voided):
-        raise no("This grant was ended.", said.grant)
+        raise not_entitled("This grant was ended.", said.grant)
     if said.request in state.spent or now >= said.not_after or (known and not known.token):
         raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=said.grant)
     entry = opened.entry(one.entry, OPENED, said.grant)
@@ -136,5 +136,5 @@ def _given_elsewhere(opened: Opened, chain: Chain, now: datetime, state: State, 
     )
 
 
-def no(message: str, about: str, what_to_do: str = "Make a new request.") -> NotEntitled:
+def not_entitled(message: str, about: str, what_to_do: str = "Make a new request.") -> NotEntitled:
     return NotEntitled(message, what_to_do=what_to_do, about=about)

@@ -27,7 +27,6 @@ from breakglass.audit.evidence import leaves_from
 from breakglass.codec import syslog
 from breakglass.codec.private import ERASED, restore
 from breakglass.errors import Malformed, Tampered, Unavailable
-from breakglass.flow import siem as steps
 from breakglass.flow.estate import Estate
 from breakglass.model.people import SYSTEM
 from breakglass.storage.openings import Openings
@@ -35,13 +34,12 @@ from breakglass.storage.store import Store
 from breakglass.views.book import Book
 from breakglass.views.facts import sentence
 from breakglass.vigilance import ocsf
+from breakglass.vigilance.outside import Outside
 
 SOME = 256
 """Entries in one go; then the cursor is moved."""
 LOOK_EVERY, CONNECT_FOR, TAKEN_FOR = 2.0, 10.0, 30.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-TOLD_AFTER = 3
-"""Failures in a row, before the log is told."""
 _ADDRESS = re.compile(r"tls://(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):([1-9][0-9]{0,4})")
 _SIOCOUTQ = 0x5411  # linux/sockios.h: bytes that the other side's kernel has not taken yet
 _PERSON = re.compile(r"^person: (\S+)$", re.MULTILINE)
@@ -82,19 +80,17 @@ class Siem:
 
     async def work(self, bell: asyncio.Event) -> None:
         """Send for the node's life."""
-        failures = 0
+        outside = Outside(self.store, "siem", self.node, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         try:
             while True:
                 try:
                     more = await self.send_some()
-                    if failures >= TOLD_AFTER:
-                        await self.store.run(SYSTEM, steps.note_runs, self.node)
-                    failures = 0
+                    await outside.answered()
                 except (OSError, TimeoutError, Unavailable) as error:
-                    failures += 1
                     await self._hang_up()
-                    await self._tell(failures, error)
-                    await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 8)))
+                    why = str(error) or type(error).__name__
+                    _log.warning("the SIEM at %s:%d: %s", self.collector.host, self.collector.port, why)
+                    await outside.failed(why)
                     continue
                 if not more:
                     bell.clear()
@@ -174,12 +170,6 @@ class Siem:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(2):
                     await writer.wait_closed()
-
-    async def _tell(self, failures: int, error: Exception) -> None:
-        why = str(error) or type(error).__name__
-        _log.warning("the SIEM at %s:%d does not take events: %s", self.collector.host, self.collector.port, why)
-        if failures == TOLD_AFTER:
-            await self.store.run(SYSTEM, steps.note_waits, self.node, why[:300])
 
     # -- the cursor ----------------------------------------------------------------------------------------------------
     def _read(self) -> int:

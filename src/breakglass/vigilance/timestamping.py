@@ -22,13 +22,12 @@ from breakglass.flow import anchor as steps
 from breakglass.model.people import SYSTEM
 from breakglass.storage import anchors
 from breakglass.storage.store import Store
+from breakglass.vigilance.outside import Outside
 
 EVERY = timedelta(hours=1)
 LOOK_EVERY = 30.0
 WITHIN = 20.0
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
-TOLD_AFTER = 3
-"""Failures in a row, before the log is told."""
 _HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
 _log = logging.getLogger(__name__)
 
@@ -43,20 +42,15 @@ class Timestamping:
 
     async def work(self) -> None:
         """For the node's life."""
-        failures = 0
+        authority = Outside(self.store, "anchor", self.node, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         while True:
             try:
                 await self.once()
             except BreakglassError as error:
-                failures += 1
                 _log.warning("the timestamp authority %s: %s", self.address, error.message)
-                if failures == TOLD_AFTER:
-                    await self.store.run(SYSTEM, steps.note_waits, self.node, error.message[:300])
-                await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 8)))
+                await authority.failed(error.message)
                 continue
-            if failures >= TOLD_AFTER:
-                await self.store.run(SYSTEM, steps.note_runs, self.node)
-            failures = 0
+            await authority.answered()
             await asyncio.sleep(LOOK_EVERY)
 
     async def once(self) -> bool:
