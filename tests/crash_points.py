@@ -85,7 +85,7 @@ ELSEWHERE = {
     "kek.rewrapping": "the same",
     "kek.rewrapped": "the same",
     "kek.retiring": "the same",
-    "call:override": "tests/test_witnessed.py: only when custodians let releases go on; no death there yet",
+    "call:override": "tests/test_witnessed.py: only when custodians let releases go on without the witnesses",
     "call:unseal_share": "tests/test_unseal.py, tests/vault/test_process.py: by custodians, without a key file",
     "call:seal": "the same",
     "call:store": "the template of the grid: before the story begins",

@@ -11,13 +11,19 @@ from typing import Any
 import pytest
 
 from breakglass.codec import note
-from tests.deployment import Deployment
+from tests.deployment import Deployment, both_running
+from tests.emergency import LEASES, again, struck
 from tests.servers.postgres import Postgres
 from tests.servers.sshd import Account, Sshd, make_account, running_sshd
 from tests.servers.witness import Running
-from tests.template import rows
+from tests.template import free_port, rows
 
 pytestmark = pytest.mark.server
+POINTS = [
+    "step:witness.cosigned:before-commit", "step:witness.cosigned:after-commit", "step:override.offer:after-commit",
+    "step:override.sign:before-commit", "step:override.sign:after-commit", "call:override:began",
+    "call:override:ended", "step:override.begun:before-commit", "step:override.begun:after-commit",
+]  # fmt: skip
 UNAVAILABLE = 69
 """EX_UNAVAILABLE of sysexits.h: what the gateway's own refusal ends with (gateway.words)."""
 
@@ -56,7 +62,7 @@ async def world(tmp_path: Path) -> AsyncIterator[Witnessed]:
     async with running_sshd(tmp_path / "sshd") as sshd:
         with make_account(sudo=True) as account, ExitStack() as stack:
             world = made(tmp_path, sshd, account, stack)
-            await world.found()
+            await world.found(ssh_port=free_port(), api_port=free_port())  # it comes back where people know it
             try:
                 await world.start()
                 await world.sign_in()
@@ -161,19 +167,73 @@ async def test_two_nodes_ask_the_same_witnesses(tmp_path: Path, migrated: str, p
         ):
             one = made(tmp_path, sshd, account, stack, database=url)
             await one.found()
-            other = one.beside(tmp_path / "two", "node2")
-            try:
-                for node in (one, other):
-                    await node.start()
-                    await node.sign_in()
-                await one.deposit()
+            async with both_running(one, tmp_path / "two") as both:
                 await one.granted()
-                for node in (one, other) * 4:
+                for node in both * 4:
                     ran = await node.ssh("true")
                     assert ran.code == 0, ran.err
                 assert not await one.told("witness.disagrees")
                 await one.until(one.all_saw_it)
                 await one.settled()
-            finally:
-                await other.close()
-                await one.close()
+
+                # Each node's vault takes the custodians' word, whichever node they bring it to.
+                for watcher in one.watchers[:2]:
+                    watcher.kill()
+                await overridden(both[1], "carol")
+                await overridden(one, "cem")
+                await one.until(lambda: one.told("override.begun"))
+                for node in both * 2:
+                    await node.until(lambda node=node: opens(node), 20)
+                assert not await one.told("override.refused")
+
+
+async def overridden(world: Deployment, login: str) -> None:
+    """Carol begins it, the other one signs the same; each again and again, as people do while a node comes back."""
+    person = world.people[login]
+
+    async def text() -> str:
+        if login == "carol":
+            begun = await person.call("POST", "/api/audit/override", {"seconds": 3600, "because": "The link is cut."})
+        else:
+            begun = await person.call("POST", "/api/audit/override/statement")
+        return str(begun["text"])
+
+    drawn = await again(world, text)
+    body = {"signature": await person.sign(drawn), "text": drawn}
+    await again(world, lambda: person.call("POST", "/api/audit/override/sign", body), "already_approved")
+
+
+async def opens(world: Deployment) -> bool:
+    return (await world.ssh("true")).code == 0
+
+
+async def test_killed_on_the_way(world: Witnessed, tmp_path: Path) -> None:
+    """At each commit and call on the way to an override, and around each cosignature that is kept."""
+    reached = tmp_path / "reached"
+    reached.mkdir()
+    await world.granted()
+    for one in world.watchers[:2]:
+        one.kill()
+    await world.stop()
+    async with struck(world, POINTS, reached):
+        await world.until(lambda: there(world), LEASES)
+        await again(world, world.sign_in)
+        for login in ("carol", "cem"):
+            await overridden(world, login)
+        await world.until(lambda: world.told("override.begun"), LEASES)
+        await world.until(lambda: there(world), LEASES)
+        await again(world, world.sign_in)
+        await world.until(lambda: opens(world), LEASES)
+        for one in world.watchers[:2]:
+            one.start()
+        await world.until(lambda: passed(reached), LEASES)
+    assert len(rows(world, "SELECT idx FROM entry WHERE kind = 'override.begun'")) == 1
+    await verified(world)
+
+
+async def passed(reached: Path) -> bool:
+    return set(POINTS) == {one.name for one in reached.iterdir()}  # noqa: ASYNC240 (a few names)
+
+
+async def there(world: Deployment) -> bool:
+    return world.home.node_file.exists()

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from breakglass.audit import evidence, overrides
-from breakglass.audit.cosigned import Cosigned
+from breakglass.audit import evidence
+from breakglass.audit.cosignatures import Cosignatures
 from breakglass.audit.log import Log
 from breakglass.codec.recording import Header
 from breakglass.errors import Sealed, Tampered
@@ -51,11 +51,12 @@ class Releases:
         log: Log,
         vault: VaultClient,
         *,
-        cosigned: Cosigned | None = None,
+        cosignatures: Cosignatures | None = None,
         catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`catch_up` tells this node's vault of the grants that other nodes' vaults gave and ended."""
-        self.store, self.log, self.vault, self._cosigned, self._catch_up = store, log, vault, cosigned, catch_up
+        self.store, self.log, self.vault = store, log, vault
+        self._cosignatures, self._catch_up = cosignatures, catch_up
 
     async def must_be_open(self) -> None:
         """Raises `Sealed`, `ClockWentBack` and `Unavailable`, before anybody begins what needs a release."""
@@ -81,10 +82,7 @@ class Releases:
         await self.log.durable(done.size, timeout=TIMEOUT)
         index = await self.store.read(_entry, about, done.first)
         [found] = await evidence.proven(self.store, self.log, index)
-        without_until = await self.store.read(overrides.holds)
-        if self._cosigned is None or without_until is not None:
-            return found
-        return await self._cosigned.over(found, timeout=TIMEOUT)
+        return await self._cosignatures.over(found, timeout=TIMEOUT) if self._cosignatures else found
 
     @asynccontextmanager
     async def session(

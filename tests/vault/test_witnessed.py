@@ -223,6 +223,20 @@ def test_it_may_be_brought_again_and_the_vault_forgets_it_when_it_stops(world: W
     world.release(token).secret.wipe()
 
 
+def test_one_from_a_time_that_never_was_holds_no_longer(world: World, token: str) -> None:
+    """Signed while the clock stood ten days ahead; custodians set it right, and those ten days are not an override."""
+    right = world.clock.at
+    world.clock.go(days=10)
+    world.vault.override([world.override("ed"), world.override("flo")])
+    world.clock.at = right + timedelta(minutes=1)
+    world.vault.status()  # it sees that the clock went back
+    world.vault.confirm_clock([world.clock_word("ed"), world.clock_word("flo")])
+    refused(world, token, world.told_session(), NotWitnessed)
+    world.vault.confirm(world.log.notes[world.log.size])
+    world.vault.override([world.override("ed"), world.override("flo")])
+    world.release(token).secret.wipe()
+
+
 def test_who_and_what_it_takes(world: World, token: str) -> None:
     ed, flo, now = world.override("ed"), world.override("flo"), world.clock.at.replace(microsecond=0)
     for words, error in (

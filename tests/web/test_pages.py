@@ -88,6 +88,9 @@ MAY: dict[str, frozenset[str]] = {
     "POST /vault/seal": frozenset({"custodian"}),
     "GET /clock": ALL,
     "POST /clock/confirm": ALL,
+    "GET /witnesses": ALL,
+    "POST /witnesses/text": frozenset({"custodian"}),
+    "POST /witnesses/sign": ALL,
 }
 IDS = {
     "requests": "req_1",

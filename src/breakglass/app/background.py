@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from breakglass.app.recordings import Playback
-from breakglass.audit import evidence, overrides
+from breakglass.audit import evidence
 from breakglass.errors import BreakglassError, Refused, Sealed, Tampered, Unavailable
 from breakglass.flow import clock, expire, override, rotate
 from breakglass.identity.access import permit
@@ -14,7 +14,6 @@ from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
 from breakglass.storage import rosters
 from breakglass.storage.work import Read, Work
-from breakglass.trust.statement import parse
 
 if TYPE_CHECKING:
     from breakglass.app.node import Node
@@ -61,15 +60,21 @@ async def _mind_clock(node: "Node", *, frozen: bool) -> None:
 
 async def _mind_override(node: "Node", held: datetime | None) -> None:
     """Bring custodians' word that releases go on without witnesses to this node's vault, after each start of it too."""
-    words = await node.store.read(override.enough, node.estate.chain)
-    if not words or (held is not None and held >= overrides.until(parse(words[0].text))):
+    chain = node.estate.chain
+    waiting = await node.store.read(override.enough, chain) if chain.head.witnesses.quorum else None
+    if waiting is None:
         return
-    try:
-        until = await asyncio.to_thread(node.vault.client.override, words)
-    except Refused as refusal:
-        await node.store.run(SYSTEM, override.refused, node.estate.chain, f"{refusal.message} {refusal.what_to_do}")
+    words, until, noted = waiting
+    if held is None or held < until:
+        await node.store.run(SYSTEM, evidence.vouch, node.log)  # it must know the heads that their statements name
+        try:
+            until = await asyncio.to_thread(node.vault.client.override, words)
+        except Refused as refusal:
+            await node.store.run(SYSTEM, override.refused, chain, f"{refusal.message} {refusal.what_to_do}")
+            return
+    elif noted:
         return
-    await node.store.run(SYSTEM, override.begun, node.estate.chain, until)
+    await node.store.run(SYSTEM, override.begun, chain, until)
 
 
 async def care(node: "Node") -> None:

@@ -26,7 +26,7 @@ from breakglass.app.recordings import Playback, recover
 from breakglass.app.site import make as make_site
 from breakglass.app.vault_process import VaultProcess, VaultSigner
 from breakglass.app.verifying import last_verification, verify_log
-from breakglass.audit.cosigned import Cosigned
+from breakglass.audit.cosignatures import Cosignatures
 from breakglass.audit.log import Log
 from breakglass.config import Home, Settings, database_url
 from breakglass.errors import Unavailable
@@ -58,7 +58,7 @@ from breakglass.storage.store import Clock, Store, SystemClock
 from breakglass.vigilance import duties as vigilance
 from breakglass.vigilance.siem import Collector, Siem
 from breakglass.vigilance.timestamping import Timestamping
-from breakglass.vigilance.witnesses import Offering
+from breakglass.vigilance.witnesses import Submitter
 
 _log = logging.getLogger(__name__)
 
@@ -117,12 +117,12 @@ class Node:
         await self.store.run(SYSTEM, keep.free_leases)
         self.estate = await self.store.read(estates.load, settings.roster_pin)
         fellows = Fellows(self.store, self.log, self.vault.client) if self.store.shared else None
-        cosigned = Cosigned(self.store, lambda: self.estate.roster.witnesses)
+        cosignatures = Cosignatures(self.store, lambda: self.estate.roster.witnesses)
         self.releases = Releases(
             self.store,
             self.log,
             self.vault.client,
-            cosigned=cosigned,
+            cosignatures=cosignatures,
             catch_up=fellows.catch_up if fellows else None,
         )
         plugins = load_plugins(settings.plugins)
@@ -171,8 +171,8 @@ class Node:
         self.spawn("keks", Rewrapping(self.store, self.vault.client, settings.deployment).work)
         self.spawn("schedule", lambda: background.keep_schedule(self))
         self.spawn("recordings", lambda: background.look_at_recordings(playback))
-        offering = Offering(self.store, cosigned, cosigned.witnesses)
-        self.spawn("witnesses", lambda: offering.work(self.bell()))
+        submitter = Submitter(self.store, cosignatures)
+        self.spawn("witnesses", lambda: submitter.work(self.bell()))
         if settings.siem:
             collector = Collector.of(settings.siem, settings.siem_ca)
             siem = Siem(self.store, self.estate, collector, home.path / "siem.json", node=settings.node)

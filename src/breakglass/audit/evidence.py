@@ -24,11 +24,12 @@ SOME = 256
 
 async def proven(store: Store, log: Log, *indexes: int) -> Sequence[Evidence]:
     """Evidence of these entries for this node's own vault. Raises `Sealed`, `Unavailable`, `Tampered`."""
-    size = (await store.run(SYSTEM, _vouched, log)).value if store.shared else None
+    size = (await store.run(SYSTEM, vouch, log)).value if store.shared else None
     return await store.read(lambda look: [of(look, index, size) for index in indexes])
 
 
-def _vouched(work: Work, log: Log) -> int:
+def vouch(work: Work, log: Log) -> int:
+    """Show this node's vault the log's present head. Returns its size."""
     return log.vouch(work.conn)
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from breakglass.audit import cosigners
 from breakglass.audit.pinned import founding_roster
 from breakglass.audit.source import Source, reading
 from breakglass.audit.tiles import CHECKPOINT, WIDTH, Tile, bundle, levels, tiles
 from breakglass.codec import note
+from breakglass.codec.cosignature import parse_lines
 from breakglass.errors import BreakglassError, Malformed, Sealed, Tampered
 from breakglass.trust.tree import EMPTY_ROOT, fold, leaf_hash, perfect_subtrees, subtree_root
 
@@ -81,9 +83,11 @@ def _export(db: Source, folder: Path, signed: bytes, seen: note.Checkpoint, vkey
 
 
 def _newest(db: Source) -> bytes:
-    for (signed,) in db.rows("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1"):
-        if isinstance(signed, bytes):
-            return signed
+    """With the cosignatures that witnesses gave for it."""
+    for size, signed in db.rows("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1"):
+        if isinstance(signed, bytes) and isinstance(size, int):
+            lines = [bytes(line) for (line,) in db.rows(cosigners.lines_of(size))]
+            return parse_lines(b"".join(lines), signed).encode() if lines else signed
     raise Sealed("No checkpoint covers the log yet.", what_to_do="Custodians unseal the vault: `breakglass unseal`.")
 
 

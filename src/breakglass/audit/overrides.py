@@ -10,7 +10,7 @@ from breakglass.audit import event
 from breakglass.codec import instant
 from breakglass.storage import books
 from breakglass.storage.work import Read
-from breakglass.trust.override import LONGEST
+from breakglass.trust import override
 from breakglass.trust.statement import Signed, Statement, parse
 
 SIGNED, REFUSED, BEGUN = "override.signed", "override.refused", "override.begun"
@@ -23,11 +23,11 @@ def words(look: Read) -> Sequence[tuple[Statement, Signed]]:
     after = look.conn.execute(refused).scalar_one_or_none()
     query = select(_e.leaf).where(_e.kind == SIGNED, _e.idx > (-1 if after is None else after))
     found = []
-    for leaf in look.conn.execute(query.where(_e.at > look.now - LONGEST).order_by(_e.idx)).scalars():
+    for leaf in look.conn.execute(query.where(_e.at > look.now - override.LONGEST).order_by(_e.idx)).scalars():
         said = event.parse(leaf)
         signed = Signed(said.text("statement"), said.text("signature"))
         statement = parse(signed.text)
-        if until(statement) > look.now:
+        if override.holds(until(statement), look.now):
             found.append((statement, signed))
     return found
 
@@ -45,7 +45,7 @@ def holds(look: Read) -> datetime | None:
     query = select(_e.leaf).where(_e.kind == BEGUN).order_by(_e.idx.desc()).limit(1)
     leaf = look.conn.execute(query).scalar_one_or_none()
     end = instant.read(event.parse(leaf).text("until")) if leaf else None
-    return end if end and end > look.now else None
+    return end if end and override.holds(end, look.now) else None
 
 
 def until(statement: Statement) -> datetime:

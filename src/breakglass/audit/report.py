@@ -21,6 +21,7 @@ LEVELS: Mapping[str, str] = {
     "tree": "the stored nodes of the tree",
     "head": "the log's head and root",
     "anchor": "checkpoints kept elsewhere",
+    "witness": "the witnesses' cosignatures",
     "timestamp": "a timestamp authority's receipts",
     "row": "the tables that follow from the log",
     "recording": "recordings, by their hashes",
@@ -53,6 +54,8 @@ class Window:
     """The largest log head that a person's statement names."""
     outside: int
     """The largest checkpoint that came from outside the database."""
+    witnessed: int
+    """The size up to which enough of the roster's witnesses have cosigned, by the lines beside the log."""
     unsigned_batches: int
     """Batches after which no checkpoint stands: the vault was sealed then, or somebody took the checkpoint away."""
 
@@ -61,8 +64,12 @@ class Window:
         return self.entries - self.signed
 
     @property
+    def reached(self) -> int:
+        return max(self.seen_by_people, self.outside, self.witnessed)
+
+    @property
     def uncovered(self) -> int:
-        return self.entries - max(self.seen_by_people, self.outside)
+        return self.entries - self.reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +141,11 @@ class Report:
             told.append(
                 f"{window.unsigned_batches} batches have no checkpoint of their own (vault sealed, or it was removed)."
             )
-        reached = max(window.seen_by_people, window.outside)
+        if window.witnessed:
+            told.append(f"The roster's witnesses have cosigned the first {window.witnessed} entries.")
         told.append(
-            f"Heads outside reach up to {reached} entries: the {window.uncovered} after them can still be changed by "
-            "somebody who holds the log's key."
+            f"Heads outside reach up to {window.reached} entries: the {window.uncovered} after them can still be "
+            "changed by somebody who holds the log's key."
         )
         for one in self.findings:
             more = f" (and {one.more} more)" if one.more else ""

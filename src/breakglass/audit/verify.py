@@ -16,7 +16,7 @@ from cryptography import x509
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from breakglass.audit import rows, tapes, timestamps
+from breakglass.audit import cosigners, rows, tapes, timestamps
 from breakglass.audit.event import parse
 from breakglass.audit.kept import InDatabase
 from breakglass.audit.pinned import must_be_pin
@@ -61,7 +61,7 @@ def verify(
     with reading(source) as db:
         run = _Run(db, pin, log_vkey, progress)
         for part in (run.schema, run.pages, run.log, run.tree, run.head, lambda: run.outside(outside),
-                     lambda: run.timestamps(authorities), run.tables):  # fmt: skip
+                     run.cosignatures, lambda: run.timestamps(authorities), run.tables):  # fmt: skip
             try:
                 part()
             except DBAPIError as error:
@@ -94,6 +94,12 @@ class _Run(Walk):
                 self.findings.add("database", "the file", f"A page of it is damaged. SQLite says: {words}")
             if said:
                 return
+
+    def cosignatures(self) -> None:
+        chain = self.said.chain
+        self.witnessed = cosigners.seen_up_to(
+            self.db.rows(cosigners.ROWS), chain.rosters if chain else (), self.findings
+        )
 
     def timestamps(self, authorities: Sequence[x509.Certificate]) -> None:
         """Every receipt that the log names is there as it came; with `authorities` also what it says."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from breakglass.audit import tapes
+from breakglass.audit import cosigners, tapes
 from breakglass.audit.kept import Row
 from breakglass.audit.pinned import must_be_pin
 from breakglass.audit.report import Findings, Report
@@ -54,6 +54,10 @@ def verify_tiles(
         run.findings.add("checkpoint", CHECKPOINT, "A signature line stands in it twice.")
     if run.whole:
         kept.judge(run.tiles())
+    if (chain := run.said.chain) is not None:
+        with suppress(Malformed):  # the walk says what is wrong with it
+            cosigned = cosigners.rows_of(kept.signed, chain.rosters)
+            run.witnessed = cosigners.seen_up_to(cosigned, chain.rosters, run.findings)
     run.outside(outside)
     if recordings is not None:
         run.tapes, run.lost = tapes.check(recordings, run.followed, run.findings)

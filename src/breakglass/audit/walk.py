@@ -50,7 +50,7 @@ class Walk:
         self.checkpoints = Checkpoints(kept, self.grown, self.findings, log_vkey)
         self.versions: dict[int, Version] = {}
         self.stamped = ""
-        self.entries = self.compared = self.tapes = self.lost = self.unsigned_batches = 0
+        self.entries = self.compared = self.tapes = self.lost = self.unsigned_batches = self.witnessed = 0
         self.whole = True
         """False once an entry is missing: from there on no hash can be recomputed."""
         self.micros = 0
@@ -202,6 +202,7 @@ class Walk:
                 signed=checkpoints.size,
                 seen_by_people=self.said.seen,
                 outside=checkpoints.known_outside,
+                witnessed=self.witnessed,
                 unsigned_batches=self.unsigned_batches,
             ),
             findings=self.findings.all(),

@@ -5,9 +5,10 @@ add-checkpoint, from what it saw last ─▶ 200 its line
                                       ─▶ 422 it saw another log: Tampered
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 
@@ -23,6 +24,11 @@ _STOP: Final = (
     "auditors."
 )
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,17})\n?")
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
 
 
 class SawMore(Tampered):
@@ -57,12 +63,12 @@ async def ask(
     seen a longer log, and `Tampered` when it has seen another one.
     """
     size = note.parse_checkpoint(note.parse(checkpoint).text).size
-    old = known
+    old = min(known, size)
     for _ in range(TRIES):
         answer = await _post(http, url, witness, await _body(old, size, checkpoint, prove), timeout)
-        if answer.status_code != 409:
+        if answer.status != 409:
             break
-        stands = _SIZE.fullmatch(answer.content)
+        stands = _SIZE.fullmatch(answer.body)
         if not stands:
             raise _unavailable(witness, "does not say which size it saw")
         if int(stands[1]) > size:
@@ -70,12 +76,12 @@ async def ask(
         if int(stands[1]) == old:  # how version 1.0 says that it is another log
             raise _tampered(witness, "has seen another log than this one")
         old = int(stands[1])  # another node of ours may have moved it on meanwhile
-    if answer.status_code == 422:
+    if answer.status == 422:
         raise _tampered(witness, "has seen another log than this one")
-    if answer.status_code != 200:
-        raise _unavailable(witness, f"answered {answer.status_code}")
+    if answer.status != 200:
+        raise _unavailable(witness, f"answered {answer.status}")
     try:
-        found = cosigned(parse_lines(answer.content, checkpoint), [witness])
+        found = cosigned(parse_lines(answer.body, checkpoint), [witness])
     except (Malformed, BadSignature):
         found = ()
     if not found:
@@ -88,14 +94,21 @@ async def _body(old: int, size: int, checkpoint: bytes, prove: Prove) -> bytes:
     return AddCheckpoint(old=old, proof=proof, checkpoint=checkpoint).encode()
 
 
-async def _post(http: httpx.AsyncClient, url: str, witness: WitnessKey, body: bytes, timeout: float) -> httpx.Response:
+async def _post(http: httpx.AsyncClient, url: str, witness: WitnessKey, body: bytes, timeout: float) -> _Answer:
+    """`timeout` is for the whole answer: a witness that lets it drip holds nobody up."""
+    data = b""
     try:
-        answer = await http.post(f"{url.rstrip('/')}/add-checkpoint", content=body, timeout=timeout)
-    except httpx.HTTPError as error:
+        async with (
+            asyncio.timeout(timeout),
+            http.stream("POST", f"{url.rstrip('/')}/add-checkpoint", content=body, timeout=timeout) as answer,
+        ):
+            async for part in answer.aiter_bytes():
+                data += part
+                if len(data) > ANSWER_MAX:
+                    raise _unavailable(witness, "answers too much")
+            return _Answer(answer.status_code, data)
+    except (httpx.HTTPError, TimeoutError) as error:
         raise _unavailable(witness, f"does not answer ({type(error).__name__})") from None
-    if len(answer.content) > ANSWER_MAX:
-        raise _unavailable(witness, "answers too much")
-    return answer
 
 
 def _unavailable(witness: WitnessKey, what: str) -> Unavailable:

@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from breakglass.audit import overrides
 from breakglass.codec import instant
 from breakglass.codec.lines import clean
-from breakglass.errors import AlreadyApproved, BadSignature, Malformed, NotFound, WrongState
-from breakglass.flow.statements import checked, draw_up, find_signed
+from breakglass.errors import AlreadyApproved, Malformed, NotFound, WrongState
+from breakglass.flow.statements import custodians_word, draw_up
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
-from breakglass.model.people import Role
 from breakglass.storage.work import Read, Work
 from breakglass.trust import override
 from breakglass.trust.chain import Chain
@@ -56,12 +55,8 @@ def again(work: Work, chain: Chain) -> Statement:
 
 def sign(work: Work, chain: Chain, signature: str, text: str | None = None) -> None:
     """Take one custodian's word; the vaults then judge whether there are enough. It counts for who signed it."""
-    permit(work.actor, "bring")
     subject = override.subject(chain.head.deployment)
-    signed = find_signed(work, work.actor, Kind.OVERRIDE, subject, signature, text)
-    statement = checked(work, chain, signed, Kind.OVERRIDE, subject)
-    if Role.CUSTODIAN not in chain.head.people[statement.person].roles:
-        raise BadSignature("Only custodians sign this.", what_to_do="Ask a custodian to sign.", about=subject)
+    signed, statement = custodians_word(work, chain, Kind.OVERRIDE, subject, signature, text)
     if any(
         one.nonce == statement.nonce or (one.person == statement.person and one.facts == statement.facts)
         for one, _ in overrides.words(work)
@@ -70,11 +65,14 @@ def sign(work: Work, chain: Chain, signature: str, text: str | None = None) -> N
     work.note(Fact(overrides.SIGNED, subject, {"statement": signed.text, "signature": signed.signature}))
 
 
-def enough(look: Read, chain: Chain) -> list[Signed]:
-    """Custodians' words that the vaults are to judge, when there are enough that say the same."""
+def enough(look: Read, chain: Chain) -> tuple[list[Signed], datetime, bool] | None:
+    """Custodians' words that the vaults are to judge, their end, and whether the log tells that it has begun; None
+    while there are not enough that say the same."""
     found = overrides.together(look)
-    people = {statement.person for statement, _ in found}
-    return [signed for _, signed in found] if len(people) >= override.needs(chain.head, look.now) else []
+    if len({statement.person for statement, _ in found}) < override.needs(chain.head, look.now):
+        return None
+    until, held = overrides.until(found[0][0]), overrides.holds(look)
+    return [signed for _, signed in found], until, held is not None and held >= until
 
 
 def begun(work: Work, chain: Chain, until: datetime) -> None:

@@ -1,6 +1,6 @@
 """What others said about checkpoints, word for word: receipts that only they could give."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -27,17 +27,16 @@ def put(work: Work, made: Anchor) -> None:
     work.conn.execute(insert(anchor), {one.name: getattr(made, one.name) for one in fields(Anchor)})
 
 
-def renew(work: Work, made: Anchor) -> None:
-    """Put it down, in the place of what the same one said about the same checkpoint before."""
-    work.conn.execute(delete(anchor).where(anchor.c.kind == made.kind, anchor.c.size == made.size))
-    put(work, made)
-
-
-def covering(look: Read, kinds: Collection[str], index: int, *, most: int) -> Sequence[Anchor]:
-    """What these said about checkpoints over the entry `index`: the largest checkpoints first."""
+def renew(work: Work, made: Anchor, *, kept: int) -> None:
+    """Put it down, in the place of what the same one said about the same checkpoint before; the `kept` newest of this
+    kind stay."""
     a = anchor.c
-    query = select(*_COLUMNS).where(a.kind.in_(kinds), a.size > index).order_by(a.size.desc(), a.kind).limit(most)
-    return [Anchor(**row._mapping) for row in look.conn.execute(query)]
+    work.conn.execute(delete(anchor).where(a.kind == made.kind, a.size == made.size))
+    put(work, made)
+    first = select(a.size).where(a.kind == made.kind).order_by(a.size.desc()).offset(kept).limit(1)
+    oldest = work.conn.execute(first).scalar_one_or_none()
+    if oldest is not None:
+        work.conn.execute(delete(anchor).where(a.kind == made.kind, a.size <= oldest))
 
 
 def newest(look: Read, kind: str) -> Anchor | None:

@@ -20,6 +20,12 @@ def subject(deployment: str) -> str:
     return f"{deployment}/witnesses"
 
 
+def holds(until: datetime, now: datetime) -> bool:
+    """Whether one that ends then holds now. An end that is further away than the longest was signed in a time that
+    never was: the clock stood wrong, and custodians have set it right since (trust.clock)."""
+    return now < until <= now + LONGEST
+
+
 def needs(roster: Roster, now: datetime) -> int:
     """How many custodians must sign it: two, or the only one that there is."""
     return clock.needs(roster, now)

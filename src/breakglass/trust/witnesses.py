@@ -6,13 +6,13 @@
 A witness is its key; where it answers stands beside it, and whoever answers there needs to have that key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from breakglass.codec.cosignature import Cosigned, WitnessKey, cosigned, parse_witness_key
+from breakglass.codec.cosignature import WitnessKey, cosigned, parse_witness_key
 from breakglass.codec.note import Note
-from breakglass.errors import Malformed
+from breakglass.errors import Malformed, NotWitnessed
 from breakglass.trust.reading import Obj
 
 KNOWN_MAX: Final = 16
@@ -34,15 +34,33 @@ class Witnesses:
     def keys(self) -> tuple[WitnessKey, ...]:
         return tuple(one.key for one in self.known)
 
-    def who(self, checkpoint: Note) -> Sequence[Cosigned]:
-        """Those who cosigned it. Raises `BadSignature` for a line that claims to be by one of them and is not."""
-        return cosigned(checkpoint, self.keys)
+    def seen_by(self, checkpoints: Iterable[Note]) -> frozenset[str]:
+        """Names of those who cosigned any of them. Raises `BadSignature` for a line that claims to be by one of them
+        and is not."""
+        return frozenset(one.witness.name for each in checkpoints for one in cosigned(each, self.keys))
 
-    def are_enough(self, cosigners: Sequence[Cosigned]) -> bool:
-        return len(cosigners) >= self.quorum
+    def are_enough(self, names: Collection[str]) -> bool:
+        """As many as the quorum, and at least one: with a quorum of 0 nobody waits, and nobody's word is none."""
+        return len(names) >= max(1, self.quorum)
 
 
 NOBODY: Final = Witnesses()
+
+
+def furthest(sizes: Iterable[int], quorum: int) -> int:
+    """The size up to which as many as the quorum, and at least one, have cosigned; `sizes`: the largest of each."""
+    falling = sorted(sizes, reverse=True)
+    return falling[max(1, quorum) - 1] if len(falling) >= max(1, quorum) else 0
+
+
+def not_witnessed(who: str, about: str) -> NotWitnessed:
+    """`who`: how many of how many, like `1 of the 2`."""
+    return NotWitnessed(
+        f"{who} witnesses that the roster asks for have cosigned the log so far.",
+        what_to_do="Try again. If the witnesses can't be reached, custodians let releases go on without them: "
+        "`breakglass audit override`.",
+        about=about,
+    )
 
 
 def read(obj: Obj) -> Witnesses:

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from breakglass.codec import note
-from breakglass.errors import BreakglassError, NotEntitled, NotWitnessed
+from breakglass.errors import BreakglassError, NotEntitled
 from breakglass.trust.tree import leaf_hash, verify_consistency, verify_inclusion
-from breakglass.trust.witnesses import KNOWN_MAX, Witnesses
+from breakglass.trust.witnesses import KNOWN_MAX, Witnesses, not_witnessed
 from breakglass.vault.keys import NoteKey
 from breakglass.vault.line import Line
 
@@ -115,20 +115,14 @@ def must_be_witnessed(evidence: Evidence, entry: Entry, key: NoteKey, witnesses:
         return
     if len(evidence.witnessed) > KNOWN_MAX:
         raise _no("There are more cosigned checkpoints than witnesses.", entry.about)
-    names: set[str] = set()
     for seen in evidence.witnessed:
         _must_continue(evidence, seen, key, entry.about)
-        try:
-            names |= {one.witness.name for one in witnesses.who(note.parse(seen.note))}
-        except BreakglassError as error:
-            raise _no(error.message, entry.about) from None
-    if len(names) < witnesses.quorum:
-        raise NotWitnessed(
-            f"{len(names)} of the {witnesses.quorum} witnesses that the roster asks for have cosigned the log so far.",
-            what_to_do="Try again. If the witnesses can't be reached, custodians let releases go on without them: "
-            "`breakglass audit override`.",
-            about=entry.about,
-        )
+    try:
+        names = witnesses.seen_by(note.parse(seen.note) for seen in evidence.witnessed)
+    except BreakglassError as error:
+        raise _no(error.message, entry.about) from None
+    if not witnesses.are_enough(names):
+        raise not_witnessed(f"{len(names)} of the {witnesses.quorum}", entry.about)
 
 
 def _must_continue(evidence: Evidence, seen: Witnessed, key: NoteKey, about: str) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from breakglass.model.people import Actor, Role
 from breakglass.storage.work import Read
-from breakglass.views import clock, grants, requests, reviews, rotations, say, sessions, shapes
+from breakglass.views import clock, grants, requests, reviews, rotations, say, sessions, shapes, witnesses
 from breakglass.views.book import Book
 
 
@@ -13,6 +13,7 @@ def overview(
 ) -> shapes.Overview:
     """`wall`: what the clock says; None where nobody asks."""
     timed = clock.shown(look, book, wall=wall or look.now, vault=vault)
+    override = witnesses.notice(look, book, viewer)
     live = grants.mine(look, book, viewer)
     waiting = requests.mine(look, book, viewer)
     to_decide = requests.to_decide(look, book, viewer) if Role.APPROVER in viewer.roles else ()
@@ -26,9 +27,10 @@ def overview(
         sealed=vault.sealed,
         alarm=vault.alarm,
         clock=timed.sentence if timed.wrong else "",
+        override=override,
         am_i_in=_am_i_in(look, viewer, live, running),
         waiting_for=" ".join(f"{one.id}, {say.where(one.place)}: {one.sentence}" for one in waiting) or "Nothing.",
-        whats_next=_whats_next(viewer, vault, timed, live, waiting, to_decide, unsigned),
+        whats_next=_whats_next(viewer, vault, timed, override, live, waiting, to_decide, unsigned),
         grants=live,
         requests=waiting,
         to_decide=to_decide,
@@ -53,6 +55,7 @@ def _whats_next(
     viewer: Actor,
     vault: shapes.Vault,
     timed: shapes.Clock,
+    override: shapes.Override | None,
     live: tuple[shapes.Grant, ...],
     waiting: tuple[shapes.Request, ...],
     to_decide: tuple[shapes.Request, ...],
@@ -66,6 +69,8 @@ def _whats_next(
         return "Set the server's clock right; or confirm what it says: breakglass clock confirm"
     if sealed and Role.CUSTODIAN in viewer.roles:
         return "Unseal the vault: breakglass unseal"
+    if override and override.yours:
+        return "Find out why the witnesses are away; sign only if it is no attack: breakglass audit override"
     if live:
         if viewer.key != live[0].key:
             return f"Connect with your other key, {live[0].key}: {live[0].connect}"

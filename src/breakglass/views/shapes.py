@@ -195,6 +195,16 @@ class RequestPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """Releases go on without the witnesses, or a custodian wants it."""
+
+    title: str
+    sentence: str
+    yours: bool
+    """It waits for this person's signature."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """The home page: Am I in? What am I waiting for? What's next?"""
 
@@ -206,6 +216,7 @@ class Overview:
     """What the vault found wrong with the log; then nothing else matters."""
     clock: str = ""
     """What is wrong with the clock, and what to do; empty while it runs."""
+    override: Override | None = None
     am_i_in: str
     waiting_for: str
     whats_next: str

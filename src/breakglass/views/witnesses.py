@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from breakglass.audit import evidence, overrides
-from breakglass.audit.cosigned import checkpoint_over, kind_of
+from breakglass.audit.cosignatures import kind_of
 from breakglass.codec import note
+from breakglass.model.people import Actor, Role
 from breakglass.storage import anchors
 from breakglass.storage.work import Read
 from breakglass.trust import override
+from breakglass.trust.witnesses import furthest
 from breakglass.views import say
 from breakglass.views.book import Book
-from breakglass.views.shapes import Who
+from breakglass.views.shapes import Override, Who
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,7 @@ class Witnesses:
     entries: int
     """Entries under the newest checkpoint."""
     witnessed: int
-    """Entries that as many as the quorum, and at least one, have cosigned together."""
+    """Entries that as many as the quorum, and at least one, have cosigned."""
     without_until: datetime | None
     """Custodians let releases go on without them until then."""
     signed_by: tuple[Who, ...]
@@ -43,16 +45,13 @@ class Witnesses:
 def shown(look: Read, book: Book) -> Witnesses:
     roster = book.roster
     known, quorum = roster.witnesses.known, roster.witnesses.quorum
-    newest = evidence.newest_checkpoint(look)
-    entries = _size(newest)
-    witnessed = _size(checkpoint_over(look, roster.witnesses, 0)) if known else 0
+    watching = tuple(_one(look, one.key.name, one.url) for one in known)
+    entries, witnessed = _entries(look), furthest([one.cosigned for one in watching], quorum)
     without = overrides.holds(look)
-    signed = [statement for statement, _ in overrides.together(look)]
-    waiting = signed if without is None or (signed and overrides.until(signed[0]) > without) else []
-    signed_by = book.people(one.person for one in waiting)
+    signed_by = _waiting(look, book, without)
     return Witnesses(
         quorum=quorum,
-        witnesses=tuple(_one(look, one.key.name, one.url) for one in known),
+        witnesses=watching,
         entries=entries,
         witnessed=witnessed,
         without_until=without,
@@ -60,6 +59,30 @@ def shown(look: Read, book: Book) -> Witnesses:
         needed=override.needs(roster, look.now),
         sentence=_sentence(look.now, len(known), quorum, entries, witnessed, without),
     )
+
+
+def notice(look: Read, book: Book, viewer: Actor) -> Override | None:
+    """What everybody must know: that releases go on without them, or that somebody wants it."""
+    if not book.roster.witnesses.quorum:
+        return None
+    without = overrides.holds(look)
+    if signed_by := _waiting(look, book, without):
+        return Override(
+            title="Somebody wants releases to go on without the witnesses",
+            sentence=f"{say.names(signed_by)} signed for it; another custodian must, too.",
+            yours=Role.CUSTODIAN in viewer.roles and viewer.id not in {one.id for one in signed_by},
+        )
+    if without is None:
+        return None
+    sentence = f"Custodians signed for it, until {say.at(without, look.now)}."
+    return Override(title="Releases go on without the witnesses", sentence=sentence, yours=False)
+
+
+def _waiting(look: Read, book: Book, without: datetime | None) -> tuple[Who, ...]:
+    """Custodians whose word to go on for longer than `without` waits."""
+    signed = [statement for statement, _ in overrides.together(look)]
+    later = signed if without is None or (signed and overrides.until(signed[0]) > without) else []
+    return book.people(one.person for one in later)
 
 
 def lines(w: Witnesses) -> list[str]:
@@ -82,8 +105,9 @@ def _one(look: Read, name: str, url: str) -> Witness:
     return Witness(name=name, url=url, cosigned=last.size if last else 0, at=last.at if last else None)
 
 
-def _size(checkpoint: bytes | None) -> int:
-    return note.parse_checkpoint(note.parse(checkpoint).text).size if checkpoint else 0
+def _entries(look: Read) -> int:
+    newest = evidence.newest_checkpoint(look)
+    return note.parse_checkpoint(note.parse(newest).text).size if newest else 0
 
 
 def _sentence(now: datetime, known: int, quorum: int, entries: int, witnessed: int, without: datetime | None) -> str:

@@ -42,6 +42,7 @@ def overview(o: shapes.Overview) -> list[str]:
         f"{o.person.name} ({', '.join(o.roles)})",
         *([f"STOP: {o.alarm}"] if o.alarm else []),
         *([f"THE CLOCK IS WRONG. {o.clock}"] if o.clock else []),
+        *([f"{o.override.title.upper()}. {o.override.sentence}"] if o.override else []),
         *(["THE VAULT IS SEALED: nobody gets in until custodians unseal it."] if o.sealed else []),
         f"Am I in?               {o.am_i_in}",
         f"What am I waiting for? {o.waiting_for}",

@@ -12,13 +12,13 @@ is told as `witness.disagrees`, the loudest alert that there is; its word is not
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import httpx
 
 from breakglass.audit import evidence
-from breakglass.audit.cosigned import Cosigned
+from breakglass.audit.cosignatures import Cosignatures
 from breakglass.audit.store_tree import hash_of
 from breakglass.audit.witnessing import SawMore, ask
 from breakglass.codec import note
@@ -28,22 +28,21 @@ from breakglass.model.people import SYSTEM
 from breakglass.storage.store import Store
 from breakglass.storage.work import Read
 from breakglass.trust.tree import consistency_proof
-from breakglass.trust.witnesses import Witness, Witnesses
+from breakglass.trust.witnesses import Witness
+from breakglass.vigilance.outside import Outside
 
 EVERY: Final = 60.0
 """Seconds, at most, between two cosignatures of one witness, whether the log grew or not."""
 WITHIN: Final = 5.0
 FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 30.0
-TOLD_AFTER: Final = 3
-"""Failures in a row, before the log is told."""
+LONGEST_PAUSE: Final = 5.0
 _LOOK_AT_ROSTER: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
-class Offering:
-    def __init__(self, store: Store, cosigned: Cosigned, witnesses: Callable[[], Witnesses]) -> None:
-        self.store, self.cosigned, self.witnesses = store, cosigned, witnesses
+class Submitter:
+    def __init__(self, store: Store, cosignatures: Cosignatures) -> None:
+        self.store, self.cosignatures = store, cosignatures
         self._bells: dict[Witness, asyncio.Event] = {}
 
     async def work(self, bell: asyncio.Event) -> None:
@@ -65,7 +64,7 @@ class Offering:
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     def _follow_roster(self, tasks: dict[Witness, asyncio.Task[None]], http: httpx.AsyncClient) -> None:
-        known = set(self.witnesses().known)
+        known = set(self.cosignatures.witnesses().known)
         for gone in tasks.keys() - known:
             tasks.pop(gone).cancel()
             self._bells.pop(gone)
@@ -77,8 +76,8 @@ class Offering:
             tasks[new] = asyncio.create_task(self._follow(new, http, self._bells[new]), name=f"witness {new.key.name}")
 
     async def _follow(self, witness: Witness, http: httpx.AsyncClient, bell: asyncio.Event) -> None:
-        failures, seen = 0, 0
-        disagrees = False
+        outside = Outside(self.store, "witness", witness.key.name, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+        seen, disagrees = 0, False
         while True:
             bell.clear()
             try:
@@ -87,19 +86,15 @@ class Offering:
                 _log.critical("%s", error.message)
                 if not disagrees:
                     await self.store.run(SYSTEM, steps.note_disagrees, witness.key.name, error.message)
-                disagrees = True
+                disagrees = outside.told = True
                 await asyncio.sleep(LONGEST_PAUSE)
                 continue
             except BreakglassError as error:
-                failures += 1
                 _log.info("%s", error.message)
-                if failures == TOLD_AFTER:
-                    await self.store.run(SYSTEM, steps.note_waits, witness.key.name, error.message)
-                await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 8)))
+                await outside.failed(error.message)
                 continue
-            if failures >= TOLD_AFTER or disagrees:
-                await self.store.run(SYSTEM, steps.note_runs, witness.key.name)
-            failures, disagrees = 0, False
+            await outside.answered()
+            disagrees = False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
                     await bell.wait()
@@ -121,7 +116,7 @@ class Offering:
                 seen = more.size
         size = _size(checkpoint)
         await self.store.run(SYSTEM, steps.cosigned, witness.key.name, size, found.line.line().encode())
-        self.cosigned.kept()
+        self.cosignatures.kept()
         return size
 
     async def _prove(self, old: int, new: int) -> Sequence[bytes]:

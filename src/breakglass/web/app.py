@@ -39,6 +39,7 @@ from breakglass.web.routes import (
     terminal,
     terminal_login,
     vault,
+    witnesses,
 )
 from breakglass.web.static_files import StaticFiles
 
@@ -66,6 +67,7 @@ GROUPS: Sequence[Callable[[Pages], None]] = (
     audit.add,
     vault.add,
     clock.add,
+    witnesses.add,
 )
 
 

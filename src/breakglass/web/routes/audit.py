@@ -11,6 +11,7 @@ from breakglass.http.declare import those_who
 from breakglass.storage.work import Read
 from breakglass.views import log as views
 from breakglass.views import shapes
+from breakglass.views import witnesses as witness_views
 from breakglass.views.book import Book
 from breakglass.web.pages import Pages
 
@@ -52,6 +53,7 @@ def add(pages: Pages) -> None:
             before=before,
             parts_of_log=PARTS,
             checkpoint=checkpoint,
+            witnesses=await house.see(witness_views.shown),
             verified=verified,
             took=took,
             refusal=refusal,

@@ -1,0 +1,71 @@
+"""The cosignatures beside the log, judged by the witnesses' keys in its rosters: how far has a quorum seen this log?
+
+What a witness cosigned can't be changed by who holds the log's key: another log of that size gets no such line.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from breakglass.audit.cosignatures import KIND
+from breakglass.audit.report import Findings
+from breakglass.codec import note
+from breakglass.codec.cosignature import WitnessKey, cosigned, parse_lines
+from breakglass.errors import BreakglassError
+from breakglass.trust import witnesses as trust
+from breakglass.trust.roster import Roster
+
+ROWS = (
+    "SELECT a.size, a.kind, a.receipt, c.note FROM anchor a LEFT JOIN checkpoint c ON c.size = a.size "
+    "WHERE a.kind <> 'rfc3161' ORDER BY a.size, a.kind"
+)
+
+
+def lines_of(size: int) -> str:
+    """The query for the lines below the checkpoint of this size."""
+    return f"SELECT receipt FROM anchor WHERE substr(kind, 1, 8) = '{KIND}' AND size = {size} ORDER BY kind"  # noqa: S608 (ours)
+
+
+def rows_of(signed: bytes, rosters: Sequence[Roster]) -> list[Sequence[Any]]:
+    """A cosigned checkpoint's lines as rows, those of the witnesses that its rosters name: others count for nothing."""
+    found = note.parse(signed)
+    head = note.parse_checkpoint(found.text)
+    names = {one.key.name for roster in rosters for one in roster.witnesses.known}
+    ours = tuple(one for one in found.signatures if one.name == head.origin)
+    plain = note.Note(text=found.text, signatures=ours).encode()
+    return [(head.size, KIND + one.name, one.line().encode(), plain) for one in found.signatures if one.name in names]
+
+
+def seen_up_to(rows: Iterable[Sequence[Any]], rosters: Sequence[Roster], findings: Findings) -> int:
+    """The size up to which as many witnesses as the newest roster asks for, and at least one, have cosigned; 0 where
+    they have not. What does not hold goes to `findings`."""
+    keys = {one.key.name: set[WitnessKey]() for roster in rosters for one in roster.witnesses.known}
+    for roster in rosters:
+        for one in roster.witnesses.known:
+            keys[one.key.name].add(one.key)
+    reached: dict[str, int] = {}
+    for size, kind, line, checkpoint in rows:
+        name = str(kind).removeprefix(KIND)
+        where = f"cosignature of {name[:60]} over {size} entries"
+        if kind == name or name not in keys:
+            findings.add("witness", where, "No roster of this log names this witness.", index=size)
+        elif checkpoint is None:
+            findings.add("witness", where, "Its checkpoint is gone.", index=size)
+        elif words := _wrong(bytes(line), bytes(checkpoint), keys[name]):
+            findings.add("witness", where, words, index=size)
+        else:
+            reached[name] = max(size, reached.get(name, 0))
+    if not rosters:
+        return 0
+    witnesses = rosters[-1].witnesses
+    return trust.furthest([reached.get(one.key.name, 0) for one in witnesses.known], witnesses.quorum)
+
+
+def _wrong(line: bytes, checkpoint: bytes, keys: Iterable[WitnessKey]) -> str:
+    """Why this is no cosignature by one of these keys; empty when it is one."""
+    try:
+        signed = parse_lines(line, checkpoint)
+        if len(signed.signatures) != len(note.parse(checkpoint).signatures) + 1:
+            return "It is not one line."
+        return "" if cosigned(signed, keys) else "It is under another key than the rosters name."
+    except BreakglassError as error:
+        return error.message
