@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -40,7 +41,15 @@ class MariaDb:
     @contextmanager
     def admin(self) -> Iterator[Any]:
         """root's cursor, over the Unix socket."""
-        connection = pymysql.connect(unix_socket=str(self.folder / "sock"), user="root", autocommit=True)
+        near = socket.socket(socket.AF_UNIX)  # PyMySQL leaves its own open where it can't connect
+        try:
+            near.settimeout(_WITHIN)
+            near.connect(str(self.folder / "sock"))
+            connection = pymysql.connect(user="root", autocommit=True, defer_connect=True)
+            connection.connect(near)
+        except BaseException:
+            near.close()
+            raise
         try:
             with connection.cursor() as cursor:
                 yield cursor
@@ -66,7 +75,7 @@ class MariaDb:
             try:
                 with self.admin():
                     return
-            except pymysql.MySQLError:
+            except (pymysql.MySQLError, OSError):
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"MariaDB does not start:\n{(self.folder / 'log').read_text()}") from None
                 time.sleep(0.05)
