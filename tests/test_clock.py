@@ -44,9 +44,12 @@ def clock(world: Deployment, tmp_path: Path) -> TurnedClock:
 
 
 async def stands(world: Deployment, *, wrong: bool) -> Any:
+    """Both processes say so: the node and its vault each see a turned clock within a second, not at once."""
+
     async def look() -> Any:
         found = await world.carol.call("GET", "/api/clock")
-        return found if found["wrong"] is wrong else None
+        vault = await world.carol.call("GET", "/api/vault")
+        return found if found["wrong"] is wrong and vault["clock_frozen"] is wrong else None
 
     return await world.until(look)
 
