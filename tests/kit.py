@@ -474,6 +474,9 @@ class Town:
         async def verify() -> dict[str, object]:
             return {"ok": True, "entries": self.log.size}
 
+        async def witnessed(_size: int) -> None:
+            return None
+
         return Services(
             store=self.store,
             estate=self.estate,
@@ -483,6 +486,7 @@ class Town:
             deposit=self.deposit,
             roster_adopted=adopted,
             verify_log=verify,
+            witnessed=witnessed,
         )
 
 

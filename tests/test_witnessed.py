@@ -135,6 +135,14 @@ async def test_two_of_three_and_without_them_by_the_custodians_word(world: Witne
     await world.review(request)
     await verified(world)
 
+    # Who holds the evidence reads in it that the witnesses saw all of this.
+    file = world.home.path.parent / "evidence.json"
+    assert (await world.cli("evidence", "export", request, "-o", str(file), login="ivy")).code == 0
+    judged = await world.cli("--json", "evidence", "verify", str(file), "--roster-hash", world.settings().roster_pin)
+    assert judged.code == 0, judged.out
+    last = json.loads(file.read_text())["entries"][-1]["index"]
+    assert json.loads(judged.out)["witnessed"] > last
+
 
 async def test_an_older_backup_of_everything_is_seen_through(world: Witnessed, tmp_path: Path) -> None:
     """Database, vault and its state, all of last week, fit together perfectly: the witnesses alone know better."""

@@ -229,6 +229,8 @@ class World:
     path: Path
     clock: Ticking = field(default_factory=Ticking)
     signer: Signer = field(default_factory=Signer)
+    estate: Mapping[str, Any] = field(default_factory=dict)
+    """What its founding roster says beside, or instead of, `estate()`."""
 
     def __post_init__(self) -> None:
         self.url = f"sqlite:///{self.path}"
@@ -240,7 +242,7 @@ class World:
         with self.store.engine.begin() as conn:
             self.log.open(conn)
         self.store.start()
-        self.roster, version = founding()
+        self.roster, version = founding(**self.estate)
         self.pin = self.roster.hash
         self.chain = chains.found(version, self.pin)
         self.run(SYSTEM, rosters.found, self.roster, version)
@@ -374,7 +376,7 @@ class World:
         id = self.ask("req_one")
         self.tell(id, "request.made", 1)
         self.approve(id, "bo")
-        self.adopt(estate() | {"domains": {"dom_plant": {"name": "The plant"}}}, "eve", "finn")
+        self.adopt({**estate(), **self.estate, "domains": {"dom_plant": {"name": "The plant"}}}, "eve", "finn")
         self.approve(id, "cy")
         self.open_grant(self.token(id, "grt_one"))
         self.use("ses_one", "rec_one")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,27 @@ import pytest
 from breakglass.audit import bundle as bundles
 from breakglass.audit import gather
 from breakglass.audit.bundle_verify import verify
+from breakglass.audit.evidence import newest_checkpoint
 from breakglass.audit.export import export_tiles
 from breakglass.audit.pinned import vkey
 from breakglass.audit.verify_tiles import verify_tiles
 from breakglass.cli.main import main
-from breakglass.codec import canonical
+from breakglass.codec import canonical, note
+from breakglass.codec.cosignature import WitnessKey, cosign
 from breakglass.codec.frames import Kind
 from breakglass.codec.recording import Header, Sealer
 from breakglass.errors import Malformed, WrongState
-from breakglass.flow import evidence
+from breakglass.flow import evidence, witness
+from breakglass.model.people import SYSTEM
 from breakglass.standalone import verify_bundle as standalone
 from breakglass.trust.tree import Frontier, inclusion_proof, leaf_hash, range_hash
 from tests.audit.attacks import signed_by
-from tests.audit.kit import LOG_KEY, World, sign
+from tests.audit.kit import LOG_KEY, World, key_of, sign
 from tests.audit.test_export import read_export
 
 Doc = dict[str, Any]
 KEY = b"k" * 32
+WATCHERS = ["w1.example.org", "w2.example.org", "w3.example.org"]
 
 
 @dataclass
@@ -56,6 +60,19 @@ def exported(world: World, request: str) -> bytes:
     return bundles.write(world.store.look(lambda look: gather.bundle(look, request, id)))
 
 
+def public(name: str) -> bytes:
+    return key_of(name).public_key().public_bytes_raw()
+
+
+def seen_by(world: World, *names: str) -> None:
+    """These witnesses cosign the newest checkpoint."""
+    signed = world.store.look(newest_checkpoint) or b""
+    text = note.parse(signed).text
+    for name in names:
+        line = cosign(text, name, key_of(name), 1_795_000_000).line().encode()
+        world.run(SYSTEM, witness.cosigned, name, note.parse_checkpoint(text).size, line)
+
+
 def recorded(path: Path, session: str, stream: str = "screen") -> list[tuple[int, str, int]]:
     """A real recording; its heads for the log."""
     sealer = Sealer(Header(session=session, stream=stream, created_at_ms=1, wrapped_key=b"w"), KEY)
@@ -73,7 +90,9 @@ def recorded(path: Path, session: str, stream: str = "screen") -> list[tuple[int
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("story")
-    world, tape = World(folder / "breakglass.db"), folder / "rec_one.screen"
+    known = [{"key": WitnessKey(name=name, public=public(name)).text(), "url": f"https://{name}/"} for name in WATCHERS]
+    world = World(folder / "breakglass.db", estate={"witnesses": {"quorum": 2, "known": known}})
+    tape = folder / "rec_one.screen"
     heads = recorded(tape, "ses_one")
     early: list[bytes] = []
     use, review = world.use, world.review
@@ -83,7 +102,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
     def reviewed(session: str) -> None:
         early.append(exported(world, "req_one"))
+        seen_by(world, *WATCHERS[:2])
         review(session)
+        seen_by(world, WATCHERS[0])
 
     world.use, world.review = used, reviewed  # type: ignore[method-assign,assignment]
     world.story()
@@ -153,10 +174,30 @@ def test_the_whole_story_holds_for_both(told: Told) -> None:
     ours, (_, theirs) = verify(told.data, pin=told.pin, recordings=[told.tape]), standalone.run(told.data, told.pin)
     assert ours.in_words()[-1] == "verified"
     assert (ours.state, ours.statements, ours.grants, ours.sessions, ours.checked) == ("approved", 9, 1, 1, 1)
-    for name in ("request", "state", "origin", "size", "seen_by_people", "roster", "statements", "reviewed"):
+    for name in (
+        "request",
+        "state",
+        "origin",
+        "size",
+        "seen_by_people",
+        "witnessed",
+        "roster",
+        "statements",
+        "reviewed",
+    ):
         assert theirs[name] == getattr(ours, name), name
     assert theirs["rotations"]
     assert len(theirs["rotations"]) == ours.rotations
+
+
+def test_it_says_how_far_a_quorum_of_witnesses_saw_the_log(told: Told) -> None:
+    """Two of three are asked for: the one that saw more counts as far as the other did."""
+    sizes = [int(one["checkpoint"].splitlines()[1]) for one in told.doc()["witnessed"]]
+    ours = verify(told.data, pin=told.pin)
+    assert ours.witnessed == sizes[0] < sizes[1] < ours.size
+    assert f"its witnesses up to {sizes[0]}" in " ".join(ours.in_words())
+    assert verify(told.early, pin=told.pin).witnessed == 0
+    assert "witnessed" not in json.loads(told.early)
 
 
 def test_a_request_without_a_grant_and_one_without_a_review_hold_too(told: Told) -> None:
@@ -256,7 +297,6 @@ def signed_by_the_requester(doc: Doc) -> None:
 
 def signed_in_another_namespace(doc: Doc) -> None:
     from breakglass.codec import sshsig
-    from tests.audit.kit import key_of
 
     def anew(data: Doc) -> None:
         data["signature"] = sshsig.sign_ed25519(key_of("bo"), data["statement"].encode(), "file")
@@ -350,13 +390,74 @@ def test_heads_that_are_missing_moved_or_more(told: Told) -> None:
         refused(doc, told.pin)
 
 
+def retold(told: Told, name: str, key: str) -> Doc:
+    """A line more below the first witnessed checkpoint: `name`'s, by this key."""
+    doc = told.doc()
+    signed = doc["witnessed"][0]["checkpoint"]
+    doc["witnessed"][0]["checkpoint"] += cosign(note.parse(signed.encode()).text, name, key_of(key), 1).line()
+    return doc
+
+
+def test_a_line_more_by_a_witness_of_the_roster_counts(told: Told) -> None:
+    data = canonical.write(retold(told, WATCHERS[2], WATCHERS[2]))
+    assert judged(data, told.pin) == ("", "")
+    sizes = [int(one["checkpoint"].splitlines()[1]) for one in told.doc()["witnessed"]]
+    assert verify(data, pin=told.pin).witnessed == standalone.run(data, told.pin)[1]["witnessed"] == sizes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("w4.example.org", "w4.example.org"), (WATCHERS[2], "w4.example.org"), (WATCHERS[1], WATCHERS[1])],
+    ids=["a stranger's", "another key's", "the same one's twice"],
+)
+def test_a_line_more_below_a_witnessed_checkpoint(told: Told, name: str, key: str) -> None:
+    refused(retold(told, name, key), told.pin)
+
+
+def test_witnessed_checkpoints_that_are_not_of_this_log(told: Told) -> None:
+    for change in ("root", "size", "log's line", "none", "order", "twice", "proof", "alone", "empty", "time"):
+        doc = told.doc()
+        first, second = doc["witnessed"]
+        text, lines = first["checkpoint"].split("\n\n")
+        if change in (
+            "root",
+            "size",
+        ):  # with both stolen keys; what people saw still fits
+            size, root = int(text.splitlines()[1]), b64decode(text.splitlines()[2])
+            size, root = (size + 1, root) if change == "size" else (size, bytes(32))
+            signed = signed_by(LOG_KEY, size, root)
+            line = cosign(note.parse(signed).text, WATCHERS[0], key_of(WATCHERS[0]), 1).line()
+            first["checkpoint"] = signed.decode() + line
+        elif change == "log's line":
+            first["checkpoint"] = text + "\n\n" + "\n".join(lines.splitlines()[1:]) + "\n"
+        elif change == "none":
+            first["checkpoint"] = text + "\n\n" + lines.splitlines()[0] + "\n"
+        elif change == "order":
+            doc["witnessed"] = [second, first]
+        elif change == "twice":
+            doc["witnessed"] = [first, first, second]
+        elif change == "proof":
+            first["proof"] = second["proof"]
+        elif change == "alone":
+            first["checkpoint"] = text + "\n"
+        elif change == "empty":
+            doc["witnessed"] = []
+        else:
+            own = note.parse(first["checkpoint"].encode())
+            raw = own.signatures[1].signature
+            late = replace(own.signatures[1], signature=raw[:7] + bytes([raw[7] ^ 1]) + raw[8:])
+            first["checkpoint"] = replace(own, signatures=(own.signatures[0], late)).encode().decode()
+        ours, theirs = refused(doc, told.pin)
+        assert "witness" in ours + theirs or "bundle" in ours + theirs, change
+
+
 @pytest.mark.parametrize("wrong", [b"", b"{}\n", b"[]\n", b'"text"\n', b"null\n", b"\xff", b"[" * 100_000])
 def test_what_is_no_bundle(told: Told, wrong: bytes) -> None:
     refused(wrong, told.pin)
 
 
 def test_members_of_other_kinds(told: Told) -> None:
-    for name in ("checkpoint", "entries", "format", "heads", "request"):
+    for name in ("checkpoint", "entries", "format", "heads", "request", "witnessed"):
         values: list[Any] = [True, 3, "x", [], {}, [1], [[]], [{}], {"a": 1}]
         for value in values:
             doc = told.doc()

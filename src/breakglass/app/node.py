@@ -143,6 +143,7 @@ class Node:
             deposit=self._deposit,
             roster_adopted=self._roster_adopted,
             verify_log=lambda: verify_log(home, settings),
+            witnessed=cosignatures.reach,
             last_verification=lambda: last_verification(home),
             alarm=lambda: self.log.tampered.message if self.log.tampered else "",
             ssh_at=self.ssh_at,

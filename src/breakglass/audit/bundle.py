@@ -1,7 +1,7 @@
 """The evidence of one request as one file (docs/formats/bundle.md): entries of the log, each with its inclusion proof,
 the checkpoint that they are proven in, and that the heads which people saw are heads of this log.
 
-Nothing stands in it that is not covered: every byte is a leaf's, or a proof's, or the checkpoint's, or is compared with
+Nothing stands in it that is not covered: every byte is a leaf's, or a proof's, or a checkpoint's, or is compared with
 one of these. So a bundle in which one byte was changed does not verify.
 """
 
@@ -45,12 +45,23 @@ class SeenHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CosignedHead:
+    """A checkpoint with the lines of witnesses, and that the bundle's checkpoint goes on from it (RFC 9162, 2.1.4)."""
+
+    checkpoint: bytes
+    """The signed note: the log's line, then one for each witness."""
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     request: str
     checkpoint: bytes
     entries: tuple[Proven, ...]
     """In the log's order. The founding roster first, an `EXPORTED` last."""
     heads: tuple[SeenHead, ...]
+    witnessed: tuple[CosignedHead, ...] = ()
+    """By rising size: what witnesses of its rosters said last."""
 
 
 def manifest(entries: Iterable[tuple[int, bytes]]) -> str:
@@ -79,6 +90,7 @@ def write(bundle: Bundle) -> bytes:
                 {"size": one.size, "root": b64encode(one.root).decode(), "proof": _texts(one.proof)}
                 for one in bundle.heads
             ],
+            **_witnessed(bundle.witnessed),
         }
     )
 
@@ -87,7 +99,7 @@ def read(data: bytes) -> Bundle:
     """Raises `Malformed` unless `data` is exactly what `write` gives; says nothing of whether it holds."""
     if len(data) > BUNDLE_MAX:
         raise Malformed(f"The bundle has over {BUNDLE_MAX} bytes.", what_to_do="Is it the right file?")
-    top = _members(canonical.read(data), "checkpoint", "entries", "format", "heads", "request")
+    top = _members(canonical.read(data), "checkpoint", "entries", "format", "heads", "request", optional="witnessed")
     if top["format"] != FORMAT:
         raise Malformed("This is not a bundle of a version that is known.", what_to_do="Is it the right file?")
     return Bundle(
@@ -95,15 +107,13 @@ def read(data: bytes) -> Bundle:
         checkpoint=_utf8(top["checkpoint"]),
         entries=tuple(map(_entry, _of(top["entries"], list))),
         heads=tuple(map(_head, _of(top["heads"], list))),
+        witnessed=tuple(map(_cosigned, _filled(top, "witnessed", list))),
     )
 
 
 def _entry(value: Any) -> Proven:
-    more = ("opened",) if isinstance(value, dict) and "opened" in value else ()
-    found = _members(value, "index", "leaf", *more, "proof")
-    opened = {name: _opening(one) for name, one in _of(found["opened"], dict).items()} if more else {}
-    if more and not opened:
-        raise _shape()
+    found = _members(value, "index", "leaf", "proof", optional="opened")
+    opened = {name: _opening(one) for name, one in _filled(found, "opened", dict).items()}
     index, proof = _size(found["index"]), _hashes(found["proof"])
     return Proven(index=index, leaf=_utf8(found["leaf"]), proof=proof, opened=opened)
 
@@ -118,11 +128,24 @@ def _head(value: Any) -> SeenHead:
     return SeenHead(size=_size(found["size"]), root=_hash(found["root"]), proof=_hashes(found["proof"]))
 
 
-def _members(value: Any, *names: str) -> dict[str, Any]:
+def _cosigned(value: Any) -> CosignedHead:
+    found = _members(value, "checkpoint", "proof")
+    return CosignedHead(checkpoint=_utf8(found["checkpoint"]), proof=_hashes(found["proof"]))
+
+
+def _members(value: Any, *names: str, optional: str = "") -> dict[str, Any]:
     found: dict[str, Any] = _of(value, dict)
-    if tuple(found) != names:
+    if found.keys() - {optional} != set(names):
         raise _shape()
     return found
+
+
+def _filled(found: dict[str, Any], name: str, kind: type) -> Any:
+    """A member that is there only where there is anything to say."""
+    value = _of(found.get(name, kind()), kind)
+    if name in found and not value:
+        raise _shape()
+    return value
 
 
 def _of(value: Any, kind: type) -> Any:
@@ -162,6 +185,12 @@ def _opened(openings: Mapping[str, Opening]) -> dict[str, Any]:
     """The member, where there is anything to say."""
     found = {name: {"salt": b64encode(one.salt).decode(), "value": one.value} for name, one in openings.items()}
     return {"opened": found} if found else {}
+
+
+def _witnessed(heads: Sequence[CosignedHead]) -> dict[str, Any]:
+    """The member, where there is anything to say."""
+    found = [{"checkpoint": one.checkpoint.decode(), "proof": _texts(one.proof)} for one in heads]
+    return {"witnessed": found} if found else {}
 
 
 def _texts(hashes: Sequence[bytes]) -> list[str]:

@@ -1,7 +1,8 @@
 """Does this bundle hold? Judged from the founding roster's hash alone, without a server, a database or a network.
 
     pin ─▶ roster 0 ─▶ log key ─▶ checkpoint ─▶ entries ─▶ statements, rosters, grant, sessions, rotation, review
-                                      └──▶ heads that people saw
+                                   │  └──▶ heads that people saw
+                                   └─────▶ heads that witnesses of the rosters cosigned
 
 It is the verifier of the whole log (audit.verify) on some of its entries, and beside that: that nothing was left out of
 the bundle, and that the approvals which are in it are a quorum. `standalone/verify_bundle.py` says the same with other
@@ -23,6 +24,7 @@ from breakglass.audit.follow import Follow
 from breakglass.audit.pinned import must_be_pin
 from breakglass.audit.said import ADOPTED, Said, version_of
 from breakglass.codec import note
+from breakglass.codec.cosignature import cosigned
 from breakglass.codec.lines import clean
 from breakglass.errors import BadSignature, BreakglassError, Malformed, Tampered
 from breakglass.trust import chain as chains
@@ -30,6 +32,7 @@ from breakglass.trust.reviewed import line_of
 from breakglass.trust.roster import Roster
 from breakglass.trust.statement import Statement
 from breakglass.trust.tree import leaf_hash, verify_consistency, verify_inclusion
+from breakglass.trust.witnesses import furthest
 
 _CALL = "Keep the bundle, get another one from the node, and call the auditors."
 """Recordings whose heads a review's statement lists; of more it names the number and a hash."""
@@ -46,6 +49,9 @@ class Verdict:
     """Entries under the checkpoint in which all of it is proven."""
     seen_by_people: int
     """The largest log head that a statement in it names."""
+    witnessed: int
+    """The size up to which as many witnesses cosigned the log as its newest roster asks for, and at least one; 0 where
+    they have not."""
     exported_at: str
     roster: int
     entries: int
@@ -78,7 +84,8 @@ class Verdict:
             f"{self.statements} statements, {self.grants} grant, {self.sessions} sessions, review {review}.",
             f"{self.rotations} rotations.",
             f"{self.recordings} recordings named by hash, {self.checked} checked against their files.",
-            f"People saw this log up to {self.seen_by_people} entries; what is behind that rests on the log's key.",
+            f"People saw this log up to {self.seen_by_people} entries, its witnesses up to {self.witnessed}.",
+            "What is behind both rests on the log's key.",
             "verified",
         ]
 
@@ -111,6 +118,8 @@ class _Run:
         self.head: note.Checkpoint | None = None
         self.origin = self.exported_at = ""
         self.checked: set[str] = set()
+        self.rosters: list[Roster] = []
+        self.witnessed = 0
 
     def judge(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -125,6 +134,8 @@ class _Run:
         if self.bundle.entries[-1].opened:
             raise Malformed("Its last entry has no private values.", what_to_do=_CALL)
         must_be_whole(self.erasures)
+        self._witnesses(head)
+        self.where = "the bundle"
         if bundle.request not in self.followed.rows["request"]:
             raise Tampered(f"It does not hold its request {bundle.request}.", what_to_do=_CALL)
         if set(self.roots) != self.used:
@@ -140,12 +151,18 @@ class _Run:
 
     def _checkpoint(self, roster: Roster) -> note.Checkpoint:
         self.where = "the checkpoint"
-        found = note.parse_checkpoint(note.verify(self.bundle.checkpoint, [roster.keys.log]).text)
-        if found.origin != roster.origin or found.extensions:
-            raise Malformed(f"It is of the log {found.origin}, not of {roster.origin}.", what_to_do=_CALL)
+        self.founding = roster
+        found = self._signed_head(self.bundle.checkpoint)
         if len(note.parse(self.bundle.checkpoint).signatures) != 1:
             raise BadSignature("It has a line by a key that the roster does not name.", what_to_do=_CALL)
         self.head, self.origin = found, found.origin
+        return found
+
+    def _signed_head(self, signed: bytes) -> note.Checkpoint:
+        """What the log's key signed, of this log."""
+        found = note.parse_checkpoint(note.verify(signed, [self.founding.keys.log]).text)
+        if found.origin != self.founding.origin or found.extensions:
+            raise Malformed(f"It is of the log {found.origin}, not of {self.founding.origin}.", what_to_do=_CALL)
         return found
 
     def _heads(self, head: note.Checkpoint) -> None:
@@ -157,6 +174,25 @@ class _Run:
             before = seen.size
             verify_consistency(seen.size, seen.root, head.size, head.root, seen.proof)
             self.roots[seen.size] = seen.root
+
+    def _witnesses(self, head: note.Checkpoint) -> None:
+        """How far they saw this log. Every line must be by one whom a roster names: none is there for show."""
+        keys = {key for roster in self.rosters for key in roster.witnesses.keys}
+        before, reached = 0, dict[str, int]()
+        for one in self.bundle.witnessed:
+            self.where = "a witnessed checkpoint"
+            seen = self._signed_head(one.checkpoint)
+            self.where = f"the witnessed checkpoint over {seen.size} entries"
+            if seen.size <= before:
+                raise Malformed("The witnessed checkpoints are not in order.", what_to_do=_CALL)
+            before = seen.size
+            verify_consistency(seen.size, seen.root, head.size, head.root, one.proof)
+            found = cosigned(signed := note.parse(one.checkpoint), keys)
+            if not found or len(signed.signatures) != 1 + len(found):
+                raise BadSignature("It has a line by somebody whom no roster names, or by nobody.", what_to_do=_CALL)
+            reached |= {each.witness.name: seen.size for each in found}
+        newest = self.rosters[-1].witnesses
+        self.witnessed = furthest([reached.get(one.key.name, 0) for one in newest.known], newest.quorum)
 
     def _root(self, size: int) -> bytes:
         if size not in self.roots:
@@ -193,7 +229,7 @@ class _Run:
     def _entry(self, index: int, event: Event) -> None:
         events.micros(event.at)
         if event.kind == ADOPTED:
-            self.said.adopt(event)
+            self.rosters.append(self.said.adopt(event))
         statement = self.said.take(index, event)
         self.erasures.take(event, self.said.approved)
         self.followed.take(index, event, statement, self.said.chain, index)
@@ -236,6 +272,7 @@ class _Run:
             origin=self.origin,
             size=self.head.size if self.head else 0,
             seen_by_people=self.said.seen,
+            witnessed=self.witnessed,
             exported_at=self.exported_at,
             roster=chain.head.version if chain else -1,
             entries=len(self.bundle.entries),

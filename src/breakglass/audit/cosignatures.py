@@ -5,7 +5,7 @@ checkpoint ──witness──▶ its line ────────────�
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -14,16 +14,19 @@ from sqlalchemy import select
 
 from breakglass.audit import overrides
 from breakglass.audit.store_tree import hash_of, prove
-from breakglass.codec.cosignature import parse_lines
+from breakglass.codec.cosignature import WitnessKey, cosigned, parse_lines
+from breakglass.codec.note import Note, Signature, parse
 from breakglass.errors import BreakglassError
 from breakglass.storage import anchors, books
 from breakglass.storage.store import Store
 from breakglass.storage.work import Read
 from breakglass.trust.tree import consistency_proof
-from breakglass.trust.witnesses import Witnesses, not_witnessed
+from breakglass.trust.witnesses import Witnesses, furthest, not_witnessed
 from breakglass.vault.evidence import Evidence, Witnessed
 
 _LOOK_EVERY: Final = 0.2
+SOON: Final = 5.0
+"""Seconds that somebody waits for witnesses who can do without them."""
 KEPT: Final = 64
 """Lines of each witness that are kept, the newest: a later one says all that an earlier one said."""
 
@@ -61,13 +64,48 @@ class Cosignatures:
                     found = await self.store.read(_witnessed, witnesses, evidence)
                     if found is not None:
                         return replace(evidence, witnessed=found)
-                    try:  # another node may have asked them: its lines are in the database, and nobody tells us
-                        async with asyncio.timeout(_LOOK_EVERY):
-                            await again.wait()
-                    except TimeoutError:
-                        continue
+                    await self._until(again)
         except TimeoutError:
             raise not_witnessed(f"Not yet {witnesses.quorum} of the {len(witnesses.known)}", "") from None
+
+    async def reach(self, size: int, *, timeout: float = SOON) -> None:
+        """Until as many as are asked for, and at least one, have seen this log up to here; no longer than `timeout`,
+        and not at all where the roster names none."""
+        witnesses = self.witnesses()
+        if not witnesses.known:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while True:
+                    again = self._kept
+                    if await self.store.read(_seen_up_to, witnesses) >= size:
+                        return
+                    await self._until(again)
+
+    async def _until(self, kept: asyncio.Event) -> None:
+        """Somebody's line was kept; or a moment is over: another node may have asked them, and nobody tells us."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_EVERY):
+                await kept.wait()
+
+
+def cosigned_by(look: Read, keys: Collection[WitnessKey]) -> list[tuple[int, Note]]:
+    """What each of these said last, by rising size: the log's checkpoint with the lines of all who said it."""
+    lines: dict[int, list[Signature]] = {}
+    for name in sorted({key.name for key in keys}):
+        last = anchors.newest(look, kind_of(name))
+        if last is None:
+            continue
+        with suppress(BreakglassError):  # as below: a line that was spoilt is no reason to withhold the others
+            for one in cosigned(parse_lines(last.receipt, _checkpoint(look, last.size)), keys):
+                lines.setdefault(last.size, []).append(one.line)
+    signed = {size: parse(_checkpoint(look, size)) for size in sorted(lines)}
+    return [(size, replace(one, signatures=(*one.signatures, *lines[size]))) for size, one in signed.items()]
+
+
+def _seen_up_to(look: Read, witnesses: Witnesses) -> int:
+    said = [anchors.newest(look, kind_of(one.key.name)) for one in witnesses.known]
+    return furthest([one.size if one else 0 for one in said], witnesses.quorum)
 
 
 def _witnessed(look: Read, witnesses: Witnesses, evidence: Evidence) -> tuple[Witnessed, ...] | None:

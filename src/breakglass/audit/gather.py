@@ -15,10 +15,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select
 
 from breakglass.audit import evidence
-from breakglass.audit.bundle import EXPORTED, Bundle, Proven, SeenHead, manifest
+from breakglass.audit.bundle import EXPORTED, Bundle, CosignedHead, Proven, SeenHead, manifest
+from breakglass.audit.cosignatures import cosigned_by
 from breakglass.audit.erasing import GONE
 from breakglass.audit.event import parse
-from breakglass.audit.said import ADOPTED, statements_of
+from breakglass.audit.said import ADOPTED, statements_of, version_of
 from breakglass.audit.store_tree import hash_of, prove
 from breakglass.codec import note
 from breakglass.errors import NotFound, Tampered
@@ -31,6 +32,8 @@ from breakglass.model.session import Session
 from breakglass.model.ticket import Ticket
 from breakglass.storage import books, openings
 from breakglass.storage.work import Read
+from breakglass.trust.roster import Roster
+from breakglass.trust.roster import parse as parse_roster
 from breakglass.trust.statement import parse as parse_statement
 from breakglass.trust.tree import EMPTY_ROOT, consistency_proof
 
@@ -78,6 +81,7 @@ def bundle(look: Read, request: str, export: str) -> Bundle:
         checkpoint=_plain(newest.note),
         entries=tuple(proven),
         heads=tuple(_heads(look, proven, newest.size)),
+        witnessed=tuple(_witnessed(look, _rosters(proven), newest.size)),
     )
 
 
@@ -118,6 +122,23 @@ def _heads(look: Read, entries: Sequence[Proven], size: int) -> list[SeenHead]:
             proof=tuple(consistency_proof(seen, size, lambda a, b: hash_of(look.conn, a, b))),
         )
         for seen in sorted(sizes)
+    ]
+
+
+def _rosters(entries: Sequence[Proven]) -> list[Roster]:
+    found = [parse(one.leaf) for one in entries]
+    return [parse_roster(version_of(event).document) for event in found if event.kind == ADOPTED]
+
+
+def _witnessed(look: Read, rosters: Sequence[Roster], size: int) -> list[CosignedHead]:
+    """What each witness of these rosters said last."""
+    return [
+        CosignedHead(
+            checkpoint=signed.encode(),
+            proof=tuple(consistency_proof(seen, size, lambda a, b: hash_of(look.conn, a, b))),
+        )
+        for seen, signed in cosigned_by(look, {key for one in rosters for key in one.witnesses.keys})
+        if seen <= size
     ]
 
 

@@ -13,9 +13,12 @@ from breakglass.views.book import Book
 
 
 async def bundle(house: House, actor: Actor, id: RequestId) -> bytes:
-    """Raises `Refused` while the grant is open: its token stands in the bundle."""
-    export = await house.do(actor, evidence.export, id)
-    found = await house.see(_bundle, id, export)
+    """Raises `Refused` while the grant is open: its token stands in the bundle.
+
+    Who takes it away can't ask the witnesses any more; so they are waited for, a moment."""
+    done = await house.services.store.run(actor, evidence.export, id)
+    await house.services.witnessed(done.size)
+    found = await house.see(_bundle, id, done.value)
     return await asyncio.to_thread(bundles.write, found)
 
 

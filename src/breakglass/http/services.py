@@ -55,6 +55,8 @@ class Services:
     """Tell the vault and the door about a version that was just adopted."""
     verify_log: Callable[[], Awaitable[dict[str, object]]]
     """Verify the log in a process of its own; the result as `audit verify --json` prints it."""
+    witnessed: Callable[[int], Awaitable[None]]
+    """Wait for the roster's witnesses to see the log up to this size; not long, and not where there are none."""
     last_verification: Callable[[], tuple[datetime, dict[str, object]] | None] = lambda: None
     """When this node verified its log last, and what it found; None for never."""
     terminal: Callable[[Caller, Login, tuple[int, int], Socket], Awaitable[None]] | None = None

@@ -224,6 +224,26 @@ def open_note(note, vkey):
     return text
 
 
+def cosigner(text, line, vkeys):
+    """Who of these witnesses cosigned a checkpoint's text by this line (c2sp.org/tlog-cosignature)."""
+    found = re.fullmatch("\u2014 ([^ +]+) ([A-Za-z0-9+/=]+)", line)
+    need(found, "it has a line that is no signature")
+    raw = b64(found[2])
+    need(len(raw) == 4 + 8 + 64, "it has a line that is no cosignature")
+    for vkey in vkeys:
+        name, id, public = vkey.split("+", 2)
+        if (name, id) == (found[1], raw[:4].hex()):
+            public = b64(public)
+            need(len(public) == 33 and public[0] == 4, "the roster's key is no witness's key")
+            need(sha(name.encode() + b"\n" + public)[:4].hex() == id, "the roster's key has an id that is not its own")
+            time = int.from_bytes(raw[4:12], "big")
+            need(time < 2**63, "a cosignature's time is too large")
+            message = f"cosignature/v1\ntime {time}\n{text}".encode()
+            edwards(public[1:], raw[12:], message, f"the cosignature of {name} does not hold")
+            return name
+    raise Bad("it has a line by somebody whom no roster names")
+
+
 def edwards(public, signature, data, words):
     try:
         ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
@@ -514,6 +534,9 @@ class Roster:
         self.deployment, self.origin = member(self.value, "deployment", str), member(self.value, "origin", str)
         self.issued_at = instant(member(self.value, "issued_at", str))
         self.keys = member(self.value, "keys", dict)
+        asked = self.value.get("witnesses", {"known": [], "quorum": 0})
+        self.witnesses = [member(one, "key", str) for one in member(asked, "known", list)]
+        self.witness_quorum = member(asked, "quorum", int)
 
     def person(self, id):
         people = member(self.value, "people", dict)
@@ -700,12 +723,12 @@ class Judge:
         self.made, self.state, self.approvers, self.grant, self.ended = None, "", {}, None, ""
         self.sessions, self.recordings, self.rotations, self.review = {}, {}, {}, None
         self.private, self.erasing = {}, {}
-        self.count = self.people_saw = self.checked = 0
+        self.count = self.people_saw = self.witnessed = self.checked = 0
 
     def judge(self, data):
         top = canonical(data)
-        names = ("checkpoint", "entries", "format", "heads", "request")
-        need(isinstance(top, dict) and tuple(top) == names, "it has other members than a bundle")
+        names = ("checkpoint", "entries", "format", "heads", "request", "witnessed")
+        need(isinstance(top, dict) and tuple(top) in (names, names[:-1]), "it has other members than a bundle")
         need(top["format"] == "breakglass-bundle-v1", "it is no bundle of version 1")
         self.request, entries = member(top, "request", str), member(top, "entries", list)
         found = [self.shape(one, entry_members(one), "index") for one in entries]
@@ -736,6 +759,8 @@ class Judge:
         for index, (event, erased) in self.private.items():
             self.where = f"entry {index} ({event.kind})"
             need(erased or not event.missing, "its private values are gone, and nothing says that they were erased")
+        if "witnessed" in top:
+            self.witnesses(member(top, "witnessed", list))
         self.where = "the bundle"
         need(self.made, f"it does not hold its request {self.request}")
         need(set(self.roots) == self.used, "it holds a head that no statement names")
@@ -748,10 +773,41 @@ class Judge:
 
     def checkpoint(self, signed, founding):
         self.where = "the checkpoint"
-        text = open_note(signed, member(founding.keys, "log", str))
+        self.founding = founding
+        self.size, self.root = self.signed_head(signed)
+
+    def signed_head(self, signed):
+        text = open_note(signed, member(self.founding.keys, "log", str))
         shape = re.fullmatch(r"([^\n]+)\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\n", text)
-        need(shape and shape[1] == founding.origin, "it is of another log, or of another form")
-        self.size, self.root = int(shape[2]), b64(shape[3])
+        need(shape and shape[1] == self.founding.origin, "it is of another log, or of another form")
+        return int(shape[2]), b64(shape[3])
+
+    def witnesses(self, signed):
+        """Checkpoints that witnesses of the rosters cosigned: up to where did as many as are asked for see this log?"""
+        self.where = "the witnessed checkpoints"
+        need(signed, "there is none")
+        keys = {key for roster in self.rosters for key in roster.witnesses}
+        before, reached = 0, {}
+        for one in signed:
+            need(
+                isinstance(one, dict) and tuple(one) == ("checkpoint", "proof"),
+                "a record has other members than it must",
+            )
+            text, blank, below = member(one, "checkpoint", str).rpartition("\n\n")
+            log_line, *lines = below.split("\n")
+            need(blank and lines and not lines.pop(), "it has no signatures")
+            size, root = self.signed_head(f"{text}{blank}{log_line}\n")
+            self.where = f"the witnessed checkpoint over {size} entries"
+            need(size > before, "the witnessed checkpoints are not in order")
+            must_begin_with(size, root, hashes_of(member(one, "proof", list)), self.size, self.root)
+            names = [cosigner(text + "\n", line, keys) for line in lines]
+            need(names and len(names) == len(set(names)), "it has no line by a witness, or two by one")
+            before = size
+            reached.update(dict.fromkeys(names, size))
+        newest = self.rosters[-1]
+        sizes = sorted((reached.get(vkey.split("+")[0], 0) for vkey in newest.witnesses), reverse=True)
+        needed = max(1, newest.witness_quorum)
+        self.witnessed = sizes[needed - 1] if len(sizes) >= needed else 0
 
     def heads(self, heads):
         before = -1
@@ -1109,6 +1165,7 @@ def run(data, pin, recordings=()):
         "origin": judge.rosters[-1].origin,
         "size": judge.size,
         "seen_by_people": judge.people_saw,
+        "witnessed": judge.witnessed,
         "exported_at": judge.exported_at.isoformat(timespec="microseconds"),
         "roster": judge.rosters[-1].version,
         "statements": judge.count,
@@ -1149,7 +1206,8 @@ def main(words=None):
             f"{found['statements']} statements with their signatures, {found['grants']} grant, {found['sessions']} sessions\n"
             f"rotations: {rotations}; review {'signed' if found['reviewed'] else 'not signed'}\n"
             f"{found['recordings']} recordings named by hash, {found['checked']} checked against their files\n"
-            f"people saw this log up to {found['seen_by_people']} entries; what is behind that rests on the log's key\n"
+            f"people saw this log up to {found['seen_by_people']} entries, its witnesses up to {found['witnessed']}\n"
+            "what is behind both rests on the log's key\n"
             "verified"
         )
     return 0 if ok else BAD
