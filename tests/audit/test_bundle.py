@@ -223,17 +223,24 @@ def test_while_the_grant_is_open_nothing_leaves(tmp_path: Path) -> None:
     world.stop()
 
 
-VECTOR = json.loads((Path(__file__).resolve().parents[2] / "docs/formats/vectors/bundle.json").read_text())
+VECTORS = Path(__file__).resolve().parents[2] / "docs/formats/vectors"
+VECTOR, WITNESSED = (json.loads((VECTORS / f"{name}.json").read_text()) for name in ("bundle", "bundle-witnessed"))
 
 
-def test_the_vectors_bundle_holds() -> None:
-    assert judged(VECTOR["bundle"].encode(), VECTOR["roster_hash"]) == ("", "")
+@pytest.mark.parametrize("vector", [VECTOR, WITNESSED], ids=["plain", "witnessed"])
+def test_the_vectors_bundles_hold(vector: Doc) -> None:
+    data, pin = vector["bundle"].encode(), vector["roster_hash"]
+    assert judged(data, pin) == ("", "")
+    said = vector.get("witnessed", 0)
+    assert verify(data, pin=pin).witnessed == standalone.run(data, pin)[1]["witnessed"] == said
 
 
-@pytest.mark.parametrize("bad", VECTOR["bad"], ids=[one["name"] for one in VECTOR["bad"]])
-def test_the_vectors_bad_ones_do_not(bad: Doc) -> None:
-    assert bad["replace"] in VECTOR["bundle"]
-    refused(VECTOR["bundle"].replace(bad["replace"], bad["with"], 1).encode(), VECTOR["roster_hash"])
+@pytest.mark.parametrize(
+    ("vector", "bad"), [pytest.param(one, bad, id=bad["name"]) for one in (VECTOR, WITNESSED) for bad in one["bad"]]
+)
+def test_the_vectors_bad_ones_do_not(vector: Doc, bad: Doc) -> None:
+    assert bad["replace"] in vector["bundle"]
+    refused(vector["bundle"].replace(bad["replace"], bad["with"], 1).encode(), vector["roster_hash"])
 
 
 # -- attacks ----------------------------------------------------------------------------------------------------------
