@@ -1,7 +1,7 @@
 """Facts into the log (one by one, from 64 producers, a thousand to a batch): numbered, hashed into the tree, signed by
 the vault, durable. Against pymerkle (the same leaves into its SQLite tree, then its root) and against SQLite alone (the
 same leaves in one durable transaction, with no tree at all). And the verifier over a long log, against reading its
-leaves and hashing each once.
+leaves and hashing each once. And four writers at once into one PostgreSQL.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Any
 
 from pymerkle import SqliteTree
 
+from bench import writers
 from bench.measure import OURS, Row, Side, Wanted, in_turn, rows
 from bench.office import Office, opened
 from bench.sqlite_insert import Inserts
@@ -25,6 +26,7 @@ from breakglass.model.people import SYSTEM
 from breakglass.storage.work import Stamped, Work
 from breakglass.trust.tree import leaf_hash
 from tests.audit.kit import make_log
+from tests.servers.postgres import running_postgres
 
 SUITE = "audit"
 BATCH = 1000
@@ -33,6 +35,7 @@ BATCHES = 3
 """In a lap."""
 ALONE, PRODUCERS, EACH = 150, 64, 10
 """Facts of a lap one by one; producers, and facts of each in a lap."""
+SHARED_LAPS = 5
 LONG = 1_000_000
 """Entries that are verified."""
 
@@ -49,6 +52,15 @@ async def measure(wanted: Wanted, folder: Path) -> AsyncIterator[Row]:
                     sides = _sides(name, office, tree, plain, facts, leaves)
                     for row in rows(name, "entries/s", await in_turn(LAPS, sides)):
                         yield row
+    if wanted("audit.append_shared"):
+        with running_postgres() as server, server.database() as url:
+            await asyncio.to_thread(writers.prepare, url)
+            sharing: Mapping[str, Side] = {
+                OURS: lambda: asyncio.to_thread(writers.rate, url, writers.into_the_log),
+                "postgres insert": lambda: asyncio.to_thread(writers.rate, url, writers.into_a_table),
+            }
+            for row in rows("audit.append_shared", "entries/s", await in_turn(SHARED_LAPS, sharing)):
+                yield row
     if wanted("audit.verify"):
         pin = await asyncio.to_thread(make_log, folder / "long.db", LONG)
         verifying: Mapping[str, Side] = {

@@ -15,6 +15,8 @@ from breakglass.storage.work import Stamped
 LEAF_MAX = 65_535
 """Bytes; a C2SP tile entry has a 16-bit length (tlog-tiles)."""
 
+_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 class Leaf(NamedTuple):
     data: bytes
@@ -37,7 +39,7 @@ def leaf(one: Stamped, *, salt: Callable[[], bytes] = _salt) -> Leaf:
         "about": one.fact.about,
         "data": data,
     }
-    written = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    written = _json(event).encode("utf-8", "replace")
     if len(written) > LEAF_MAX:
         raise Malformed(
             f"This would make a log entry of {len(written)} bytes.", what_to_do=f"Keep it under {LEAF_MAX}."

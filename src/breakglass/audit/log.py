@@ -21,6 +21,8 @@ from breakglass.audit.leaf import leaf
 from breakglass.audit.store_tree import TILE, hash_of
 from breakglass.errors import Tampered, Unavailable
 from breakglass.storage import books, openings
+from breakglass.storage.columns import micros
+from breakglass.storage.many import insert_many
 from breakglass.storage.work import Stamped
 from breakglass.trust.tree import Frontier, consistency_proof, leaf_hash
 
@@ -95,28 +97,17 @@ class Log:
         """Number, hash and sign, after `lock`; the writer commits. Returns the log's new size."""
         head = self._head
         tree, rows, hashes, nodes = Frontier.unpack(head.size, head.frontier), [], [], []
-        opened: list[dict[str, object]] = []
+        opened: list[tuple[int, str, bytes, str]] = []
         for one in stamped:
             data, values = leaf(one)
             hashed = leaf_hash(data)
             opened += openings.rows(tree.size, values)
-            rows.append(
-                {
-                    "idx": tree.size,
-                    "leaf": data,
-                    "leaf_hash": hashed,
-                    "kind": one.fact.kind,
-                    "about": one.fact.about,
-                    "by": one.by,
-                    "at": one.at,
-                }
-            )
+            rows.append((tree.size, data, hashed, one.fact.kind, one.fact.about, one.by, micros(one.at)))
             hashes.append(hashed)
             tree.add(hashed)
             nodes += _full_tiles(tree)
-        conn.execute(insert(books.entry), rows)
-        if opened:
-            conn.execute(insert(books.opening), opened)
+        insert_many(conn, books.entry, rows)
+        insert_many(conn, books.opening, opened)
         if nodes:
             conn.execute(insert(books.node), nodes)
         at = stamped[-1].at  # it goes back where custodians confirmed the time, and only there (flow.clock)

@@ -10,13 +10,18 @@ from sqlalchemy.types import TypeDecorator
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 
+def micros(at: datetime) -> int:
+    """An instant as `Instant` stores it."""
+    return round(at.timestamp() * 1_000_000)
+
+
 class Instant(TypeDecorator[datetime]):
     """Aware UTC, in whole microseconds since 1970; sorts as a number in every database."""
 
     impl, cache_ok = BigInteger, True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:
-        return None if value is None else round(value.timestamp() * 1_000_000)
+        return None if value is None else micros(value)
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value / 1_000_000, UTC)

@@ -56,9 +56,9 @@ def held(look: Read, *, indexes: Sequence[int] | None = None, about: str = "", b
     return [Held(index, one["about"], one["by"], tuple(sorted(there[index]))) for index, one in read]
 
 
-def rows(index: int, openings: Openings) -> list[dict[str, object]]:
-    """For the table."""
-    return [{"idx": index, "name": name, "salt": one.salt, "value": one.value} for name, one in openings.items()]
+def rows(index: int, openings: Openings) -> list[tuple[int, str, bytes, str]]:
+    """For the table, by `insert_many`."""
+    return [(index, name, one.salt, one.value) for name, one in openings.items()]
 
 
 def event(leaf: bytes, openings: Openings) -> dict[str, Any]:
