@@ -86,6 +86,8 @@ ELSEWHERE = {
     "kek.rewrapped": "the same",
     "kek.retiring": "the same",
     "call:override": "tests/test_witnessed.py: only when custodians let releases go on without the witnesses",
+    "call:begin_rekey": "tests/test_rekey.py: only when custodians make new shares",
+    "call:finish_rekey": "the same",
     "call:unseal_share": "tests/test_unseal.py, tests/vault/test_process.py: by custodians, without a key file",
     "call:seal": "the same",
     "call:store": "the template of the grid: before the story begins",

@@ -78,6 +78,8 @@ MAY: dict[str, frozenset[str]] = {
     "POST /api/audit/erasures/{id}/sign": ALL,
     "GET /api/vault": ALL,
     "POST /api/vault/kek/statement": frozenset({"custodian"}),
+    "POST /api/vault/rekey": frozenset({"custodian"}),
+    "POST /api/vault/rekey/finish": frozenset({"custodian"}),
     "POST /api/vault/kek": ALL,
     "GET /api/clock": ALL,
     "POST /api/clock/statement": frozenset({"custodian"}),

@@ -85,18 +85,18 @@ def test_a_slot_to_another_root_is_noticed():
         replace(SEAL, file=make_file_slot(random_key(), KEY, deployment=DEPLOYMENT)).open_by_file(KEY)
 
 
-def test_new_custodians_only_after_their_shares_proved_it():
+def test_another_custodians_slot_opens_by_its_own_shares():
     slot, shares = make_custodian_slot(ROOT, 3, 4, deployment=DEPLOYMENT)
+    rekeyed = SEAL.with_custodians(slot)
     with pytest.raises(WrongShare):
-        SEAL.with_new_custodians(slot, SHARES)
+        rekeyed.open_by_shares(SHARES)
     with pytest.raises(NotEnoughShares):
-        SEAL.with_new_custodians(slot, shares[:2])
-    rekeyed = SEAL.with_new_custodians(slot, shares[1:])
+        rekeyed.open_by_shares(shares[:2])
     assert rekeyed.open_by_shares(shares[:3]).reveal() == ROOT.reveal()
     assert rekeyed.open_by_file(KEY).reveal() == ROOT.reveal()
     foreign, foreign_shares = make_custodian_slot(random_key(), 2, 3, deployment=DEPLOYMENT)
     with pytest.raises(Tampered):
-        SEAL.with_new_custodians(foreign, foreign_shares)
+        SEAL.with_custodians(foreign).open_by_shares(foreign_shares)
 
 
 def test_without_a_file_slot_people_are_named():

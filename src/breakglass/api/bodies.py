@@ -9,6 +9,7 @@ from breakglass.errors import Malformed
 from breakglass.model.ids import GrantId, RequestId, ReviewId, SessionId, checked
 from breakglass.model.review import Classification
 from breakglass.model.target import AccountId
+from breakglass.vault.shares import MAX_SHARES
 
 # An id of a wrong shape is refused in our own words: `Malformed` passes through pydantic.
 RequestIdIn = Annotated[RequestId, AfterValidator(lambda text: checked("req", text))]
@@ -80,5 +81,19 @@ class Judgement(Body):
     summary: Prose
 
 
+ShareText = Annotated[SecretStr, Field(min_length=1, max_length=1000)]
+
+
 class Share(Body):
-    share: Annotated[SecretStr, Field(min_length=1, max_length=1000)]
+    share: ShareText
+
+
+class Shares(Body):
+    shares: Annotated[list[ShareText], Field(min_length=1, max_length=MAX_SHARES)]
+
+
+class Rekey(Shares):
+    """`shares`: as many of the present ones as open the vault. `to`: a public key (X25519, base64) for each new one."""
+
+    needed: Annotated[int, Field(ge=2, le=MAX_SHARES)]
+    to: Annotated[list[Annotated[str, Field(max_length=44)]], Field(min_length=2, max_length=MAX_SHARES)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from breakglass.app.recordings import Playback
 from breakglass.audit import evidence
 from breakglass.errors import BreakglassError, Refused, Sealed, Tampered, Unavailable
-from breakglass.flow import clock, expire, override, rotate
+from breakglass.flow import clock, expire, override, rotate, seal
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
@@ -36,6 +36,7 @@ async def look_after(node: "Node") -> bool:
             versions = await node.store.read(rosters.versions)
             await asyncio.to_thread(client.load_roster, versions)
             await node.store.run(SYSTEM, _note, Fact("vault.opened", node.settings.node))
+        await _mind_shares(node, status.share_set)
         await _mind_override(node, status.unwitnessed_until)
         checkpoint = await node.store.read(evidence.newest_checkpoint)
         if checkpoint is not None and checkpoint != node.confirmed:
@@ -56,6 +57,13 @@ async def _mind_clock(node: "Node", *, frozen: bool) -> None:
     else:
         await node.store.run(SYSTEM, clock.note_caught_up, node.estate.chain)
     node.clock_wrong = wrong
+
+
+async def _mind_shares(node: "Node", share_set: str) -> None:
+    """Tell the log that new shares open the vault, also when the node died before it could."""
+    if share_set != node.share_set:
+        await node.store.run(SYSTEM, seal.rekeyed, node.settings.deployment, share_set)
+        node.share_set = share_set
 
 
 async def _mind_override(node: "Node", held: datetime | None) -> None:

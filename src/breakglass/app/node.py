@@ -87,6 +87,7 @@ class Node:
         self.confirmed = b""
         """The newest checkpoint of which the vault knows that it was committed."""
         self.clock_wrong = False
+        self.share_set = ""
         """What the log was told last about the clock."""
         self._bells: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []

@@ -30,3 +30,16 @@ def read_shares(files: Sequence[Path], needed: int) -> tuple[str, ...]:
     if not sys.stdin.isatty():
         return tuple(line.strip() for line in sys.stdin if line.strip())
     return tuple(getpass.getpass(f"share {number} of {needed}: ").strip() for number in range(1, needed + 1))
+
+
+def same_share(typed: str, share: str) -> bool:
+    """Whether somebody typed this share: case, spaces and dashes don't matter."""
+    from breakglass.errors import BreakglassError
+    from breakglass.vault import share_text
+
+    try:
+        found = share_text.decode(typed)
+    except BreakglassError:
+        return False
+    with found.value:
+        return share_text.encode(found) == share

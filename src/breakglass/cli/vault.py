@@ -1,5 +1,6 @@
-"""The vault: its state, and its key-encryption key (custodians)."""
+"""The vault: its state, its shares, and its key-encryption key (custodians)."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from breakglass.cli.decide import SignatureFile, TextFile, brought, print_text
 from breakglass.cli.groups import group, of
 
-app = group("show", "The vault. Also: vault kek-statement, rotate-kek.")
+app = group("show", "The vault. Also: vault rekey, kek-statement, rotate-kek.")
 
 
 @app.command()
@@ -19,6 +20,25 @@ def show(ctx: typer.Context) -> None:
 
     options = of(ctx)
     show(options, server(options).get("/vault"), shapes.Vault, words.vault)
+
+
+@app.command()
+def rekey(
+    ctx: typer.Context,
+    shares: Annotated[int, typer.Option(min=2, help="How many new shares to make.")],
+    needed: Annotated[int, typer.Option(min=2, help="How many of them will open the vault.")],
+    share_file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A file with a present share, once for each."),
+    ] = None,
+    shares_to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the new shares there, instead of showing them.")
+    ] = None,
+) -> None:
+    """Make new shares for the custodians, who bring the present ones. These hold until the new ones are proven."""
+    from breakglass.cli import rekey
+
+    rekey.run(of(ctx), needed=needed, count=shares, share_files=share_file or (), shares_to=shares_to)
 
 
 @app.command()

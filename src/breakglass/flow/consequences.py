@@ -59,5 +59,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "kek.retired": ("alert",),
     "siem.waits": ("alert",),
     "duty.dead": ("alert",),
+    "vault.rekey_begun": ("alert",),
+    "vault.rekeyed": ("alert",),
     "vault.tampered": ("alert",),
 }

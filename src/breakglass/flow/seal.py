@@ -1,7 +1,10 @@
 """What people do to the vault's seal, told to the log. The acts themselves are the vault's own (breakglass.vault)."""
 
+from breakglass.audit import share_sets
+from breakglass.errors import WrongState
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
+from breakglass.model.people import Actor
 from breakglass.storage.work import Work
 
 
@@ -9,6 +12,30 @@ def share_entered(work: Work, about: str, entered: int, needed: int) -> None:
     """A custodian entered a right share. `about`: the deployment."""
     permit(work.actor, "unseal", about)
     work.note(Fact("vault.share_entered", about, {"entered": entered, "needed": needed}))
+
+
+def may_rekey(actor: Actor, about: str, *, shared: bool) -> None:
+    """Before the vault is asked. `shared`: other nodes have vaults, too. Raises `WrongState`."""
+    permit(actor, "unseal", about)
+    if shared:
+        raise WrongState(
+            "Several nodes share this database, and each vault has its own seal.",
+            what_to_do="Making new shares there is not built yet: the other nodes would still open with the old ones.",
+            about=about,
+        )
+
+
+def rekey_begun(work: Work, about: str, before: str, share_set: str, k: int, n: int) -> None:
+    """The vault took k present shares and made a new set; told before anybody sees one of it."""
+    permit(work.actor, "unseal", about)
+    work.note(Fact(share_sets.BEGUN, about, {"before": before, "set": share_set, "needed": k, "shares": n}))
+
+
+def rekeyed(work: Work, about: str, share_set: str) -> None:
+    """This set opens the vault now. Once, however often it is told."""
+    permit(work.actor, "run")
+    if share_sets.is_news(work, about, share_set):
+        work.note(Fact(share_sets.DONE, about, {"set": share_set}))
 
 
 def sealing(work: Work, about: str) -> None:

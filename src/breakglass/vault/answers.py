@@ -17,6 +17,16 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rekey:
+    """New shares that wait to be proven, each closed to the key that was brought for it (codec.share_box)."""
+
+    set: str
+    k: int
+    boxes: tuple[bytes, ...]
+    """Share 1, 2, … in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What everybody on the node may know, also while the vault is sealed; then only the first part says something."""
 
@@ -32,6 +42,10 @@ class Status:
     recording_key: str
     """Public keys, as `keys.json` has them: while sealed, nothing has proven them."""
     memory_locked: bool
+    share_set: str = ""
+    """The set whose shares open the vault, as each of them begins: `7KQ2-9XT4`."""
+    rekey_set: str = ""
+    """A new set that was handed out and waits to be proven; empty where there is none."""
     kek: int = 0
     """The key-encryption key that new secrets are sealed under."""
     keks: tuple[int, ...] = ()

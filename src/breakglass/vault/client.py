@@ -21,7 +21,7 @@ from breakglass.model.target import Endpoint
 from breakglass.trust.chain import Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import shape
-from breakglass.vault.answers import Progress, Released, Status
+from breakglass.vault.answers import Progress, Rekey, Released, Status
 from breakglass.vault.asking import Deposited, Elsewhere, Past, Placed, Purpose
 from breakglass.vault.evidence import Evidence
 from breakglass.vault.line import Behind
@@ -48,6 +48,12 @@ class VaultClient:
 
     def unseal_share(self, share: Secret) -> Progress:
         return cast(Progress, self._call("unseal_share", share=share))
+
+    def begin_rekey(self, shares: Sequence[Secret], k: int, to: Sequence[bytes]) -> Rekey:
+        return cast(Rekey, self._call("begin_rekey", shares=tuple(shares), k=k, to=tuple(to)))
+
+    def finish_rekey(self, shares: Sequence[Secret]) -> str:
+        return cast(str, self._call("finish_rekey", shares=tuple(shares)))
 
     def seal(self) -> None:
         self._call("seal")

@@ -33,6 +33,21 @@ class Entering:
     def enter(self, text: str, seal: Seal) -> Secret | None:
         """The root key once there are enough. Raises `WrongShare`, `Malformed`, `TooMany`, and `Tampered` for a changed
         seal; a share that was entered before counts once."""
+        share = self._right(text, seal)
+        self._last = self._monotonic()
+        self._shares[share.index] = share
+        if len(self._shares) < seal.custodians.public.k:
+            return None
+        try:
+            return seal.open_by_shares(self._shares.values())
+        finally:
+            self.forget()
+
+    def must_fit(self, text: str, seal: Seal) -> None:
+        """Raises what `enter` does for a share that is not one of this seal; a right one is forgotten at once."""
+        self._right(text, seal).value.wipe()
+
+    def _right(self, text: str, seal: Seal) -> Share:
         now = self._monotonic()
         if len(self._wrong) == WRONG_MAX and now - self._wrong[0] < WRONG_WITHIN:
             raise TooMany(
@@ -45,14 +60,7 @@ class Entering:
         except BreakglassError:
             self._wrong.append(now)
             raise
-        self._last = now
-        self._shares[share.index] = share
-        if len(self._shares) < seal.custodians.public.k:
-            return None
-        try:
-            return seal.open_by_shares(self._shares.values())
-        finally:
-            self.forget()
+        return share
 
     def forget(self) -> None:
         for share in self._shares.values():

@@ -8,7 +8,7 @@ One lock for everything: calls take turns.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,14 +18,15 @@ from pathlib import Path
 from breakglass import faults
 from breakglass.errors import BreakglassError, Sealed, Unavailable, WrongState
 from breakglass.model.secret import Secret
-from breakglass.vault import keys, seal
-from breakglass.vault.answers import Progress, Status
+from breakglass.vault import keys, seal, share_text
+from breakglass.vault.answers import Progress, Rekey, Status
 from breakglass.vault.clock import SystemWall, Wall
 from breakglass.vault.entering import Entering
-from breakglass.vault.files import read_file
+from breakglass.vault.files import read_file, replace_file
 from breakglass.vault.key_file import KeyFile
 from breakglass.vault.making import SEAL_FILE
 from breakglass.vault.opened import Opened
+from breakglass.vault.rekeying import Rekeying
 
 MARK_EVERY = 1.0
 """Seconds between two lazy writes of the mark."""
@@ -52,7 +53,7 @@ class Keeper:
         self._seal, self._seal_hash = seal.from_json(sealed.decode(errors="replace")), sha256(sealed).hexdigest()
         self._keys = keys.read_keys(folder)
         self._key_file = key_file or (Path(self._keys.key_file) if self._keys.key_file else None)
-        self._entering = Entering(monotonic)
+        self._entering, self._rekeying = Entering(monotonic), Rekeying(monotonic)
         self._lock = threading.RLock()
         self._open: Opened | None = None
         self._problem = ""
@@ -87,6 +88,7 @@ class Keeper:
         """Forget every key. The log goes on unsigned; nothing is granted or released until somebody unseals."""
         with self._lock:
             self._entering.forget()
+            self._rekeying.forget()
             opened, self._open = self._open, None
             if opened is None:
                 return
@@ -99,10 +101,44 @@ class Keeper:
             finally:
                 opened.keyring.wipe()
 
+    # -- new shares (rekeying) -----------------------------------------------------------------------------------------
+    def begin_rekey(self, shares: Sequence[Secret], k: int, to: Sequence[bytes]) -> Rekey:
+        """New shares, `k` of which are needed, one for each public key in `to`; `shares` are k of the present ones.
+
+        Raises as `Rekeying.begin`, `Sealed`; the present shares hold until `finish_rekey`."""
+        with self._opened():
+            return self._rekeying.begin(self._seal, shares, k, to)
+
+    def finish_rekey(self, shares: Sequence[Secret]) -> str:
+        """The new shares take the place of the old ones, which open nothing any more. Returns the set's name.
+
+        Raises as `Rekeying.proven`, `Sealed`, and `Unavailable` when the disk does not take it: then nothing changed.
+        """
+        with self._opened() as opened:
+            renewed = self._rekeying.proven(self._seal, shares)
+            if renewed != self._seal:
+                content = seal.to_json(renewed).encode()
+                fresh = sha256(content).hexdigest()
+                opened.commit(replace(opened.state, next_seal=fresh))
+                replace_file(self._folder / SEAL_FILE, content)
+                self._seal, self._seal_hash = renewed, fresh
+                self._rekeying.forget()
+                self._settle_seal(opened)
+            return share_text.set_name(renewed.custodians.public.set_id)
+
+    def _settle_seal(self, opened: Opened) -> None:
+        """The state names the seal that is there, and no other. It can wait: either is known until then."""
+        if (opened.state.seal, opened.state.next_seal) != (self._seal_hash, ""):
+            try:
+                opened.commit(replace(opened.state, seal=self._seal_hash, next_seal=""))
+            except Unavailable as error:
+                _log.error("the state still names the seal of before, too: %s", error.code)
+
     def tick(self) -> None:
         """Twice a second: write the mark and the latest instant when they are due, forget old shares."""
         with self._lock:
             self._entering.forget_old()
+            self._rekeying.forget_old()
             opened = self._open
             if opened is None:
                 return
@@ -128,6 +164,8 @@ class Keeper:
                 grant_key=public.grant,
                 recording_key=public.recording,
                 memory_locked=self._locked,
+                share_set=share_text.set_name(self._seal.custodians.public.set_id),
+                rekey_set=self._rekeying.set_name,
                 wall=self._wall.now(),
             )
             if opened is None:
@@ -161,6 +199,7 @@ class Keeper:
     def _unlock(self, root: Secret) -> None:
         with root:
             self._open = Opened.unlock(root, self._folder, self._keys, self._seal_hash, self._wall)
+        self._settle_seal(self._open)
         self._entering.forget()
         self._problem = ""
         faults.reach("vault.opened")

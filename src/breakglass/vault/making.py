@@ -19,7 +19,7 @@ from breakglass.vault.box import random_key
 from breakglass.vault.files import replace_file, sync_folder
 from breakglass.vault.key_file import KeyFile
 from breakglass.vault.keys import PublicKeys
-from breakglass.vault.shares import MAX_SHARES
+from breakglass.vault.shares import must_be_possible
 from breakglass.vault.state import Mark, State, StateFile
 
 SEAL_FILE = "seal.json"
@@ -42,8 +42,7 @@ def make(
     `Malformed` for impossible numbers or names, `Unavailable` when the disk does not take it; then nothing is left.
     """
     checked("dep", deployment)
-    if not (2 <= k <= n <= MAX_SHARES or (alone and (k, n) == (1, 1))):
-        raise Malformed(f"{k} of {n} shares can't be made.", what_to_do=f"Choose 2 <= k <= n <= {MAX_SHARES}.")
+    must_be_possible(k, n, alone=alone)
     if not 0 < len(origin) <= 200 or not origin.isascii() or not origin.isprintable() or set(origin) & set(" +\\"):
         raise Malformed(f"{origin[:60]!r} can't name a log.", what_to_do="Use a host's name, like log.example.org.")
     if folder.exists():

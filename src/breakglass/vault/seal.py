@@ -66,14 +66,9 @@ class Seal:
             raise NotFound("This seal has no file slot.", what_to_do="Unseal with the custodians' shares.")
         return self._checked(open_file_slot(self.file, key, deployment=self.deployment))
 
-    def with_new_custodians(self, slot: CustodianSlot, shares: Iterable[Share]) -> "Seal":
-        """The seal with a new custodians' slot, once `shares` of the *new* set proved that it opens to the same root.
-
-        Raises as `open_by_shares` does; the old slot stands until then.
-        """
-        seal = replace(self, custodians=slot)
-        seal.open_by_shares(shares).wipe()
-        return seal
+    def with_custodians(self, slot: CustodianSlot) -> "Seal":
+        """The seal with another custodians' slot. It holds once shares of the *new* set have opened it (rekeying)."""
+        return replace(self, custodians=slot)
 
     def _checked(self, root: Secret) -> Secret:
         if hmac.compare_digest(root_check(root, self.deployment), self.check):

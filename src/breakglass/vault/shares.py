@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from breakglass.errors import Refused, Tampered
+from breakglass.errors import Malformed, Refused, Tampered
 from breakglass.model.secret import Secret
 from breakglass.vault.box import KEY_BYTES, bind
 from breakglass.vault.field import invert, multiply
@@ -163,6 +163,12 @@ def combine(shares: Iterable[Share], public: PublicSet) -> Secret:
             what_to_do="Restore the seal file from a backup; call the custodians and the auditors.",
         )
     return secret
+
+
+def must_be_possible(k: int, n: int, *, alone: bool = False) -> None:
+    """Raises `Malformed` for numbers that people can't choose; `alone` as in `split`."""
+    if not (2 <= k <= n <= MAX_SHARES or (alone and (k, n) == (1, 1))):
+        raise Malformed(f"{k} of {n} shares can't be made.", what_to_do=f"Choose 2 <= k <= n <= {MAX_SHARES}.")
 
 
 def _check_numbers(k: int, n: int) -> None:

@@ -67,6 +67,8 @@ class State:
     origin: str
     seal: str = ""
     """Hex SHA-256 of seal.json: a custodians' slot that was spoilt shows when the key file opens the vault."""
+    next_seal: str = ""
+    """That of the seal.json which is about to take its place, so that a crash in between leaves one that fits."""
     founding: str = ""
     """Hex SHA-256 of roster version 0; empty until it is pinned."""
     roster: int = -1
@@ -143,6 +145,7 @@ def _to_json(state: State) -> dict[str, Any]:
         "deployment": state.deployment,
         "origin": state.origin,
         "seal": state.seal,
+        **({"next_seal": state.next_seal} if state.next_seal else {}),
         "founding": state.founding,
         "roster": state.roster,
         "roster_hash": state.roster_hash,
@@ -177,6 +180,7 @@ def _from_json(value: dict[str, Any]) -> State:
         deployment=value["deployment"],
         origin=value["origin"],
         seal=value["seal"],
+        next_seal=value.get("next_seal", ""),
         founding=value["founding"],
         roster=value["roster"],
         roster_hash=value["roster_hash"],

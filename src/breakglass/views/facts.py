@@ -169,6 +169,10 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "sign_in.ended": lambda t: f"{t.who} signed out.",
     "vault.share_entered": lambda t: f"{t.who} entered a share of the vault's key ({t['entered']} of {t['needed']}).",
     "vault.sealed": lambda t: f"{t.who} sealed the vault.",
+    "vault.rekey_begun": lambda t: (
+        f"{t.who} had the vault make {t['shares']} new shares, set {t['set']}, of which {t['needed']} will open it."
+    ),
+    "vault.rekeyed": lambda t: f"Shares of the set {t['set']} open the vault now; the old ones do not any more.",
     "vault.opened": lambda t: "The vault is open.",
     "vault.tampered": lambda t: f"THE VAULT REFUSES THE LOG: {t['problem'] or t['why']}",
     "clock.went_back": lambda t: (

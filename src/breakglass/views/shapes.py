@@ -314,7 +314,21 @@ class Vault:
     """Number of the key-encryption key that new secrets are sealed under; 0 while sealed."""
     keks: int = 0
     """How many are not retired: more than one while stored secrets move to the newest."""
+    share_set: str = ""
+    """The set whose shares open it, as each of them begins."""
+    rekey_set: str = ""
+    """A new set that was handed out and waits to be proven."""
     sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rekey:
+    """New shares, each closed to the key that was brought for it (codec.share_box)."""
+
+    set: str
+    needed: int
+    boxes: tuple[str, ...]
+    """Base64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """The vault as people see it: sealed or open, and who is needed. Never a key."""
 
+from base64 import b64encode
 from dataclasses import replace
 
 from breakglass.errors import Unavailable
-from breakglass.vault.answers import Progress, Status
+from breakglass.vault.answers import Progress, Rekey, Status
 from breakglass.vault.client import VaultClient
 from breakglass.views import shapes
 
@@ -30,8 +31,14 @@ def shown(status: Status) -> shapes.Vault:
         log_mark=status.mark,
         kek=status.kek,
         keks=len(status.keks),
+        share_set=status.share_set,
+        rekey_set=status.rekey_set,
         sentence=_sentence(status.shares, frozen=status.clock_frozen),
     )
+
+
+def rekey(made: Rekey) -> shapes.Rekey:
+    return shapes.Rekey(set=made.set, needed=made.k, boxes=tuple(b64encode(one).decode() for one in made.boxes))
 
 
 def progress(shares: Progress) -> shapes.Vault:

@@ -64,6 +64,8 @@ def vault(v: shapes.Vault) -> list[str]:
     return [
         v.sentence,
         *([moving] if v.keks > 1 else []),
+        *([f"Any {v.shares_needed} of {v.shares} shares open it, set {v.share_set}."] if v.share_set else []),
+        *([f"New shares, set {v.rekey_set}, wait to be proven."] if v.rekey_set else []),
         *([f"Problem: {v.problem}"] if v.problem else []),
     ]
 

@@ -343,6 +343,17 @@ _WORDS: dict[str, Words] = {
         f"{s.text('why')} They wait in the log and go out when it answers. Look at the collector and its certificate.",
         WARNING,
     ),
+    "vault.rekey_begun": lambda s: _say(
+        f"{s.who} had the vault make new shares",
+        f"{s.text('shares')} of them, set {s.text('set')}; {s.text('needed')} will open it, once they are proven. "
+        "If no custodian meant to, call them.",
+        WARNING,
+    ),
+    "vault.rekeyed": lambda s: _say(
+        "New shares open the vault",
+        f"Set {s.text('set')}. The old ones open nothing any more but backups from before: destroy them.",
+        WARNING,
+    ),
     "vault.tampered": lambda s: _say(
         "STOP: evidence does not fit together",
         f"{s.text('why')} Keep everything as it is. Call the custodians and the auditors, and run "

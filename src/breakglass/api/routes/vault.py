@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
-from breakglass.api.bodies import Share, Signature
+from pydantic import SecretStr
+
+from breakglass.api.bodies import Rekey, Share, Shares, Signature
 from breakglass.api.registry import Api
 from breakglass.api.routes.clock import SETTLES_WITHIN
 from breakglass.api.routes.requests import Text
+from breakglass.codec.sshwire import strict_base64
 from breakglass.flow import kek, seal
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
+from breakglass.identity.access import must_be_fresh
+from breakglass.model.people import SYSTEM
 from breakglass.model.secret import Secret
 from breakglass.views import shapes
 from breakglass.views import vault as views
@@ -30,6 +36,26 @@ def add(api: Api, house: House) -> None:
         entered = progress.k if not progress.sealed else len(progress.entered)
         await house.do(actor, seal.share_entered, deployment, entered, progress.k)
         return views.progress(progress)
+
+    @api.post("/vault/rekey", may=those_who("unseal"))
+    async def begin_rekey(body: Rekey, actor: Signed) -> shapes.Rekey:
+        """Bring enough of the present shares: the vault makes new ones, each closed to the key that you bring for it.
+
+        The present ones hold until the new ones are proven."""
+        must_be_fresh(actor, house.services.store.now())
+        seal.may_rekey(actor, deployment, shared=house.services.store.shared)
+        before = (await asyncio.to_thread(vault.status)).share_set
+        to = [strict_base64(one, "key") for one in body.to]
+        made = await asyncio.to_thread(vault.begin_rekey, _secrets(body.shares), body.needed, to)
+        await house.do(actor, seal.rekey_begun, deployment, before, made.set, made.k, len(made.boxes))
+        return views.rekey(made)
+
+    @api.post("/vault/rekey/finish", may=those_who("unseal"))
+    async def finish_rekey(body: Shares, actor: Signed) -> shapes.Vault:
+        """Enter the new shares, those that are needed or all: they open the vault from now on, the old ones don't."""
+        fresh = await asyncio.to_thread(vault.finish_rekey, _secrets(body.shares))
+        await house.do(SYSTEM, seal.rekeyed, deployment, fresh)
+        return await house.vault()
 
     @api.post("/vault/kek/statement", may=those_who("kek"))
     async def kek_statement(actor: Signed) -> Text:
@@ -55,3 +81,7 @@ def add(api: Api, house: House) -> None:
         await house.do(actor, seal.sealing, deployment)
         await asyncio.to_thread(vault.seal)
         return await house.vault()
+
+
+def _secrets(shares: Sequence[SecretStr]) -> list[Secret]:
+    return [Secret(one.get_secret_value().encode("utf-8", "replace")) for one in shares]

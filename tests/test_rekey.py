@@ -1,0 +1,198 @@
+"""Custodians make new shares on a running deployment: at a terminal, into files, and through every death on the way."""
+
+import asyncio
+import contextlib
+import os
+import pty
+import re
+import sys
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from breakglass.codec import share_box
+from breakglass.demo.people import ApiRefused
+from breakglass.vault import share_text
+from tests.deployment import Deployment
+from tests.emergency import LEASES, again, struck
+from tests.servers.sshd import make_account, running_sshd
+from tests.template import free_port, rows
+
+pytestmark = pytest.mark.server
+POINTS = [
+    "call:begin_rekey:began", "call:begin_rekey:ended", "step:seal.rekey_begun:before-commit",
+    "step:seal.rekey_begun:after-commit", "call:finish_rekey:began", "call:finish_rekey:written",
+    "call:finish_rekey:renamed", "call:finish_rekey:ended", "step:seal.rekeyed:before-commit",
+    "step:seal.rekeyed:after-commit",
+]  # fmt: skip
+SHARE = re.compile(rb"BGS1-[0-9A-Z-]{101}")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Deployment]:
+    async with running_sshd(tmp_path / "sshd") as sshd:
+        with make_account(sudo=True) as account:
+            world = Deployment(tmp_path, sshd, account)
+            await world.found(ssh_port=free_port(), api_port=free_port())  # it comes back where people know it
+            try:
+                yield world
+            finally:
+                await world.close()
+
+
+async def opens(world: Deployment, shares: tuple[str, ...]) -> None:
+    """Seal it; only these shares open it."""
+    await world.carol.call("POST", "/api/vault/seal")
+    for share in shares:
+        await world.cem.call("POST", "/api/vault/unseal", {"share": share})
+    assert not (await world.carol.call("GET", "/api/vault"))["sealed"]
+
+
+async def told(world: Deployment, *kinds: str) -> None:
+    found = [kind for (kind,) in rows(world, "SELECT kind FROM entry WHERE kind LIKE 'vault.rekey%' ORDER BY idx")]
+    assert tuple(found) == kinds
+    verified = await world.cli("--json", "audit", "verify")
+    assert verified.code == 0, verified.out + verified.err
+
+
+async def test_into_files(world: Deployment, tmp_path: Path) -> None:
+    old = [tmp_path / f"old-{n}" for n in (1, 2)]
+    for path, share in zip(old, world.shares, strict=False):
+        path.write_text(share)
+    await world.start()
+    await world.sign_in()
+    await world.deposit()
+    files = [word for path in old for word in ("--share-file", str(path))]
+    rekey = ["vault", "rekey", "--shares", "4", "--needed", "3"]
+
+    # Not by whom it does not concern, not with too few, not where nobody would see them.
+    new = ["--shares-to", str(tmp_path / "new")]
+    assert (await world.cli(*rekey, *files, *new, login="alice")).code == 4
+    few = await world.cli(*rekey, *files[:2], *new, login="carol")
+    assert few.code == 1, few.err
+    assert "are needed" in few.err
+    assert (await world.cli(*rekey, *files, login="carol")).code == 2
+    await told(world)
+
+    ran = await world.cli(*rekey, *files, *new, login="carol")
+    assert ran.code == 0, ran.err
+    assert "Any 3 of 4 shares open it" in ran.out
+    assert "Destroy the old ones" in ran.err
+    assert not SHARE.search((ran.out + ran.err).encode())
+    shares = [path.read_text().strip() for path in sorted((tmp_path / "new").iterdir())]
+    await told(world, "vault.rekey_begun", "vault.rekeyed")
+    await world.carol.call("POST", "/api/vault/seal")
+    with pytest.raises(ApiRefused, match="another set"):
+        await world.cem.call("POST", "/api/vault/unseal", {"share": world.shares[0]})
+    for share in shares[1:]:
+        await world.cem.call("POST", "/api/vault/unseal", {"share": share})
+    await world.granted()
+    assert "New shares open the vault" in (world.home.path / "alerts.jsonl").read_text()
+    log = world.log.read_bytes() + (world.home.path / "breakglass.db").read_bytes()
+    assert not SHARE.search(log)
+
+
+async def test_at_a_terminal(world: Deployment) -> None:
+    """Each share is seen once, cleared away, and typed back; one of them is mistyped first."""
+    await world.start()
+    await world.sign_in()
+    command = ["--home", str(world.home.path), "--login", "carol", "--identity", str(world.carol.key)]
+    command += ["vault", "rekey", "--shares", "3", "--needed", "2"]
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "breakglass", *command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    shown = Screen(ours)
+    try:
+        for share in world.shares[:2]:
+            await shown.type_after(b"of 2: ", share)
+        seen = []
+        for number in (1, 2, 3):
+            await shown.type_after(b"Press Enter to see it.", "")
+            await shown.type_after(b"it goes away.", "")
+            share = SHARE.findall(shown.text)[-1].decode()
+            seen.append(share)
+            if number == 2:
+                await shown.type_after(b"from what you wrote: ", seen[0])
+                await shown.wait(b"not the share that was shown")
+            await shown.type_after(b"from what you wrote: ", share.lower().replace("-", " "))
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0, shown.text
+        await shown.wait(b"Destroy the old ones")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        shown.close()
+    assert len(set(seen)) == 3
+    await opens(world, (seen[0], seen[2]))
+    await told(world, "vault.rekey_begun", "vault.rekeyed")
+
+
+async def test_killed_on_the_way(world: Deployment, tmp_path: Path) -> None:
+    """Whatever dies, the vault opens with the shares whose set it names, and the log says how it came to them."""
+    reached = tmp_path / "reached"
+    reached.mkdir()
+    known = {"": world.shares}
+    async with struck(world, POINTS, reached):
+        await world.until(lambda: there(world), LEASES)
+        await again(world, world.sign_in)
+        async with asyncio.timeout(LEASES * 2):
+            while {one.name for one in reached.iterdir()} != set(POINTS):
+                await again(world, lambda: rekeyed(world, known), "wrong_state", "wrong_share")
+                await again(world, world.sign_in)
+    now = (await again(world, lambda: world.carol.call("GET", "/api/vault")))["share_set"]
+    await opens(world, known[now][:2])
+    done = rows(world, "SELECT leaf FROM entry WHERE kind = 'vault.rekeyed'")
+    assert len({leaf for (leaf,) in done}) == len(done)
+    assert f'"{now}"'.encode() in bytes(done[-1][0])
+    assert (await world.cli("audit", "verify")).code == 0
+
+
+async def rekeyed(world: Deployment, known: dict[str, tuple[str, ...]]) -> None:
+    """Once, with whatever shares hold now; `known` gets the new ones before they are proven."""
+    state = await world.carol.call("GET", "/api/vault")
+    present = known.get(state["share_set"]) or known[""]
+    key = X25519PrivateKey.generate()
+    to = b64encode(key.public_key().public_bytes_raw()).decode()
+    body = {"shares": list(present[:2]), "needed": 2, "to": [to] * 3}
+    made = await world.carol.call("POST", "/api/vault/rekey", body)
+    names = [share_box.about(world.settings().deployment, made["set"], index) for index in (1, 2, 3)]
+    fresh = [share_box.open(b64decode(box), key, name).decode() for box, name in zip(made["boxes"], names, strict=True)]
+    assert share_text.set_name(share_text.decode(fresh[0]).set_id) == made["set"]
+    known[made["set"]] = tuple(fresh)
+    await world.carol.call("POST", "/api/vault/rekey/finish", {"shares": fresh})
+
+
+async def there(world: Deployment) -> bool:
+    return world.home.node_file.exists()
+
+
+class Screen:
+    """What a terminal shows, and somebody who types when it asks."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self.text, self._from = fd, b"", 0
+        os.set_blocking(fd, False)
+
+    async def wait(self, words: bytes) -> None:
+        async with asyncio.timeout(20):
+            while (at := self.text.find(words, self._from)) < 0:
+                try:
+                    self.text += os.read(self._fd, 65536)
+                except BlockingIOError:
+                    await asyncio.sleep(0.02)  # a terminal rings no bell here
+                except OSError:  # its other end is closed
+                    raise AssertionError(f"it ended before {words!r}: {self.text!r}") from None
+        self._from = at + len(words)
+
+    async def type_after(self, words: bytes, line: str) -> None:
+        await self.wait(words)
+        os.write(self._fd, f"{line}\n".encode())
+
+    def close(self) -> None:
+        os.close(self._fd)

@@ -1,0 +1,195 @@
+"""New shares: the old ones hold until the new ones are proven, whatever happens in between."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from breakglass.codec import share_box
+from breakglass.errors import BreakglassError, Malformed, Sealed, Tampered, TooMany, Unavailable, WrongState
+from breakglass.model.secret import Secret
+from breakglass.vault import keeper
+from breakglass.vault.core import Vault
+from breakglass.vault.entering import FORGET_AFTER, WRONG_MAX
+from breakglass.vault.shares import NotEnoughShares, WrongShare
+from tests.vault.rig import DEPLOYMENT, PLACE, World, new_world
+
+KEY = X25519PrivateKey.generate()
+TO = KEY.public_key().public_bytes_raw()
+
+
+def secrets(*texts: str) -> list[Secret]:
+    return [Secret(text.encode()) for text in texts]
+
+
+def made(world: World, *old: str, k: int = 2, n: int = 3) -> list[str]:
+    found = world.vault.begin_rekey(secrets(*(old or world.made.shares[:2])), k, [TO] * n)
+    assert (found.k, len(found.boxes), found.set) == (k, n, world.vault.status().rekey_set)
+    names = [share_box.about(DEPLOYMENT, found.set, index) for index in range(1, n + 1)]
+    return [share_box.open(box, KEY, name).decode() for box, name in zip(found.boxes, names, strict=True)]
+
+
+def opened_by(world: World, shares: Sequence[str]) -> bool:
+    """Another process over the same folder, as after a crash."""
+    vault = Vault(world.folder, wall=world.clock)
+    try:
+        for one in shares:
+            vault.unseal_share(Secret(one.encode()))
+    except WrongShare:
+        return False
+    return not vault.status().sealed
+
+
+def test_the_new_ones_open_it_and_the_old_ones_do_not(world: World) -> None:
+    stored, before = world.deposit(), world.vault.status().share_set
+    fresh = made(world, k=3, n=4)
+    assert opened_by(world, world.made.shares[1:])
+    assert world.vault.finish_rekey(secrets(*fresh)) == world.vault.status().share_set != before
+    assert world.vault.status().rekey_set == ""
+    world.vault.check(PLACE, stored)
+    world.vault.seal()
+    for one in fresh[1:]:
+        world.vault.unseal_share(Secret(one.encode()))
+    world.found()
+    world.vault.check(PLACE, stored)
+    assert opened_by(world, fresh[:3])
+    assert not opened_by(world, fresh[:2])
+    assert not opened_by(world, world.made.shares[:2])
+
+
+def test_who_lost_the_answer_asks_again(world: World) -> None:
+    fresh = made(world)
+    done = world.vault.finish_rekey(secrets(*fresh))
+    content = (world.folder / "seal.json").read_bytes()
+    assert world.vault.finish_rekey(secrets(*fresh[:2])) == done
+    assert (world.folder / "seal.json").read_bytes() == content
+
+
+def test_only_who_holds_enough_of_the_present_shares(world: World) -> None:
+    content = (world.folder / "seal.json").read_bytes()
+    one, two, _ = world.made.shares
+    wrong = two[:-1] + ("0" if two[-1] != "0" else "1")
+    for old, error in (((one,), NotEnoughShares), ((one, one), NotEnoughShares), ((one, wrong), Malformed)):
+        with pytest.raises(error):
+            world.vault.begin_rekey(secrets(*old), 2, [TO] * 3)
+    foreign = new_world(world.folder.parent / "other").made.shares
+    with pytest.raises(WrongShare):
+        world.vault.begin_rekey(secrets(one, foreign[1]), 2, [TO] * 3)
+    with pytest.raises(WrongShare):  # one too many that does not belong there
+        world.vault.begin_rekey(secrets(one, two, foreign[1]), 2, [TO] * 3)
+    assert (world.folder / "seal.json").read_bytes() == content
+    assert world.vault.status().rekey_set == ""
+
+
+def test_guessing_is_held_up(world: World) -> None:
+    for _ in range(WRONG_MAX):
+        with pytest.raises(Malformed):
+            world.vault.begin_rekey(secrets("BGS1-"), 2, [TO] * 3)
+    with pytest.raises(TooMany):
+        world.vault.begin_rekey(secrets(*world.made.shares), 2, [TO] * 3)
+
+
+@pytest.mark.parametrize(("k", "to"), [(1, [TO] * 3), (4, [TO] * 3), (2, [TO] * 17), (2, [TO]), (2, [TO, b"short"])])
+def test_numbers_and_keys_that_make_no_sense(world: World, k: int, to: list[bytes]) -> None:
+    with pytest.raises(Malformed):
+        world.vault.begin_rekey(secrets(*world.made.shares), k, to)
+    assert world.vault.status().rekey_set == ""
+
+
+def test_a_share_that_was_copied_wrongly_stops_it(world: World) -> None:
+    fresh = made(world)
+    for bad, error in (
+        (fresh[:1], NotEnoughShares),
+        (world.made.shares, WrongShare),
+        ((*fresh[:2], "BGS1-"), Malformed),
+    ):
+        with pytest.raises(error):
+            world.vault.finish_rekey(secrets(*bad))
+    assert opened_by(world, world.made.shares[:2])
+    world.vault.finish_rekey(secrets(*fresh))  # it still waits
+    assert opened_by(world, fresh[:2])
+
+
+def test_what_nobody_finishes_is_forgotten(world: World) -> None:
+    first, second = made(world), made(world)
+    with pytest.raises(WrongShare):
+        world.vault.finish_rekey(secrets(*first))
+    world.vault.seal()
+    with pytest.raises(Sealed):
+        world.vault.finish_rekey(secrets(*second))
+    for one in world.made.shares[:2]:
+        world.vault.unseal_share(Secret(one.encode()))
+    with pytest.raises(WrongState, match="No new shares wait"):
+        world.vault.finish_rekey(secrets(*second))
+
+
+def test_after_an_hour(world: World) -> None:
+    now = [0.0]
+    vault = Vault(world.folder, wall=world.clock, monotonic=lambda: now[0])
+    for one in world.made.shares[:2]:
+        vault.unseal_share(Secret(one.encode()))
+    vault.begin_rekey(secrets(*world.made.shares[:2]), 2, [TO] * 2)
+    now[0] = FORGET_AFTER
+    vault.tick()
+    assert vault.status().rekey_set
+    now[0] += 1
+    vault.tick()
+    assert not vault.status().rekey_set
+
+
+def test_a_box_opens_at_its_place_only(world: World) -> None:
+    found = world.vault.begin_rekey(secrets(*world.made.shares[:2]), 2, [TO] * 2)
+    for deployment, name, index in ((DEPLOYMENT, found.set, 2), ("dep_other", found.set, 1), (DEPLOYMENT, "x", 1)):
+        with pytest.raises(Tampered):
+            share_box.open(found.boxes[0], KEY, share_box.about(deployment, name, index))
+    with pytest.raises(Tampered):
+        other = X25519PrivateKey.generate()
+        share_box.open(found.boxes[0], other, share_box.about(DEPLOYMENT, found.set, 1))
+    assert "BGS1" not in repr(found)
+
+
+@pytest.mark.parametrize("file", ["state", "seal"])
+def test_a_full_disk_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    fresh = made(world)
+
+    def full(*_: object) -> None:
+        raise Unavailable("The disk is full.", what_to_do="Make room.")
+
+    with monkeypatch.context() as patch:
+        if file == "seal":
+            patch.setattr(keeper, "replace_file", full)
+        else:
+            patch.setattr("breakglass.vault.state.replace_file", full)
+        with pytest.raises(Unavailable):
+            world.vault.finish_rekey(secrets(*fresh))
+    assert opened_by(world, world.made.shares[:2])
+    assert not opened_by(world, fresh[:2])
+    world.vault.finish_rekey(secrets(*fresh))
+    assert opened_by(world, fresh[:2])
+
+
+def test_dead_between_the_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seal is the new one; that the state says so, and no other, did not get to the disk."""
+    fresh = made(world)
+    settled: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "_settle_seal", lambda *_: settled.append(1))
+        world.vault.finish_rekey(secrets(*fresh))
+    assert settled
+    old = json.loads((world.folder / "state.json").read_bytes().partition(b"\n")[2])
+    assert old["next_seal"]
+    assert opened_by(world, fresh[:2])  # and settles it
+    new = json.loads((world.folder / "state.json").read_bytes().partition(b"\n")[2])
+    assert new["seal"] == old["next_seal"]
+    assert "next_seal" not in new
+
+
+def test_a_seal_from_before_does_not_come_back(world: World, tmp_path: Path) -> None:
+    """Who puts the old seal.json back to open the vault with shares that were given up needs the state's key for it."""
+    before = (world.folder / "seal.json").read_bytes()
+    world.vault.finish_rekey(secrets(*made(world)))
+    (world.folder / "seal.json").write_bytes(before)
+    with pytest.raises(BreakglassError, match="do not belong together"):
+        opened_by(world, world.made.shares[:2])
