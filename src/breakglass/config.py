@@ -100,6 +100,10 @@ class Settings:
     """A timestamp authority (RFC 3161), like `https://tsa.example.org/tsr`: hourly, it dates a checkpoint."""
     tsa_ca: str = ""
     """PEM file of the roots that vouch for its timestamps; needed with `tsa`."""
+    checkpoint_copies: tuple[str, ...] = ()
+    """Where the log's newest checkpoint goes: `https://…` and `tls://…` every minute, `smtp://relay/to@…` daily."""
+    checkpoint_copies_ca: str = ""
+    """PEM file of the authorities that vouch for those places; empty: the system's."""
     plugins: tuple[str, ...] = ("breakglass.plugins.linux_password", "breakglass.plugins.apprise_notifier")
     """Rotators and notifiers that may be loaded: nothing else is."""
 
@@ -127,7 +131,7 @@ def read(home: Home) -> Settings:
     if unknown:
         raise Malformed(f"{home.settings.name} has {min(unknown)!r}.", what_to_do="It is not a setting: remove it.")
     try:
-        for name in ("alerts", "plugins"):
+        for name in ("alerts", "checkpoint_copies", "plugins"):
             if name in values:
                 values[name] = tuple(values[name])
         return Settings(**values)

@@ -66,6 +66,7 @@ MAY: dict[str, frozenset[str]] = {
     "GET /api/audit/entries": AUDITING,
     "GET /api/audit/entries/{index}": AUDITING,
     "GET /api/audit/checkpoint": AUDITING,
+    "GET /api/audit/anchors": AUDITING,
     "GET /api/audit/verify": AUDITING,
     "POST /api/audit/verify": AUDITING,
     "GET /api/audit/private": ERASING,

@@ -18,7 +18,8 @@ from breakglass.audit.evidence import leaves_from
 from breakglass.errors import Malformed
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
-from breakglass.vigilance.siem import Collector, Siem
+from breakglass.vigilance.siem import Siem
+from breakglass.vigilance.syslog_line import Collector
 from tests.kit import Town
 from tests.servers.tls import Certified, certified, other_pin
 

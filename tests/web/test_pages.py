@@ -80,6 +80,7 @@ MAY: dict[str, frozenset[str]] = {
     "GET /proposals/{id}": ALL,
     "POST /proposals/{id}/sign": ALL,
     "GET /audit": AUDITING,
+    "GET /audit/checkpoint": AUDITING,
     "GET /audit/{index}": AUDITING,
     "POST /audit/verify": AUDITING,
     "GET /playbooks": ALL,

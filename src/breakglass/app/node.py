@@ -12,9 +12,10 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import asyncssh
 
@@ -28,10 +29,12 @@ from breakglass.app.vault_process import VaultProcess, VaultSigner
 from breakglass.app.verifying import last_verification, verify_log
 from breakglass.audit.cosignatures import Cosignatures
 from breakglass.audit.log import Log
+from breakglass.audit.timestamps import RFC3161
 from breakglass.config import Home, Settings, database_url
 from breakglass.errors import Unavailable
 from breakglass.flow import estate as estates
 from breakglass.flow import keep, rotate
+from breakglass.flow.anchor import copy_of
 from breakglass.flow.consequences import CONSEQUENCES
 from breakglass.gateway import control
 from breakglass.gateway.browser import Socket, Terminals
@@ -55,8 +58,13 @@ from breakglass.release import Releases
 from breakglass.rotation.engine import Engine
 from breakglass.storage import migrate, names, outbox, rosters
 from breakglass.storage.store import Clock, Store, SystemClock
+from breakglass.views.anchors import Anchored
 from breakglass.vigilance import duties as vigilance
-from breakglass.vigilance.siem import Collector, Siem
+from breakglass.vigilance import timestamping
+from breakglass.vigilance.copying import Copying, sinks
+from breakglass.vigilance.siem import Siem
+from breakglass.vigilance.sinks import Sink
+from breakglass.vigilance.syslog_line import Collector
 from breakglass.vigilance.timestamping import Timestamping
 from breakglass.vigilance.witnesses import Submitter
 
@@ -135,6 +143,7 @@ class Node:
         self._undo.callback(self.recorders.stop)
         await recover(self.store, self.recorders, settings.node)
         playback = Playback(self.store, self.estate, self.releases, self.recorders)
+        places = sinks(settings.checkpoint_copies, settings.checkpoint_copies_ca, node=settings.node)
         services = Services(
             store=self.store,
             estate=self.estate,
@@ -145,6 +154,7 @@ class Node:
             roster_adopted=self._roster_adopted,
             verify_log=lambda: verify_log(home, settings),
             witnessed=cosignatures.reach,
+            anchors=_anchors(settings, places),
             last_verification=lambda: last_verification(home),
             alarm=lambda: self.log.tampered.message if self.log.tampered else "",
             ssh_at=self.ssh_at,
@@ -175,6 +185,8 @@ class Node:
         self.spawn("recordings", lambda: background.look_at_recordings(playback))
         submitter = Submitter(self.store, cosignatures)
         self.spawn("witnesses", lambda: submitter.work(self.bell()))
+        for one in places:
+            self.spawn(f"copy {one.name}", Copying(self.store, one).work)
         if settings.siem:
             collector = Collector.of(settings.siem, settings.siem_ca)
             siem = Siem(self.store, self.estate, collector, home.path / "siem.json", node=settings.node)
@@ -295,3 +307,12 @@ def _host_key(path: Path) -> asyncssh.SSHKey:
     key = asyncssh.read_private_key(path)
     path.with_suffix(".pub").write_bytes(key.export_public_key())
     return key
+
+
+def _anchors(settings: Settings, places: Sequence[Sink]) -> tuple[Anchored, ...]:
+    """Where this node's settings have the log's checkpoints go, for people to see."""
+    found = [Anchored(kind=copy_of(one.name), name=one.name, every=one.every) for one in places]
+    if settings.tsa:
+        host = urlsplit(settings.tsa).hostname
+        found.append(Anchored(kind=RFC3161, name=f"timestamp authority {host}", every=timestamping.EVERY))
+    return tuple(found)

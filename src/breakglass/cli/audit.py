@@ -11,7 +11,7 @@ from breakglass.cli.printing import note
 
 FOLLOW_EVERY = 1.0
 app = typer.Typer(
-    help="The log: verify, export, vkey, tail, show, prove, anchors, witnesses, override, private, erase.",
+    help="The log: verify, export, vkey, tail, show, prove, anchors, copies, witnesses, override, private, erase.",
     rich_markup_mode=None,
 )
 
@@ -201,6 +201,17 @@ def anchors(
     told = [f"{one.size} entries  {one.at:%Y-%m-%d %H:%M:%S} UTC" for one in found]
     shown = [{"size": one.size, "at": one.at.isoformat()} for one in found]
     out(options, shown, lambda: told or ["There are no timestamps."])
+
+
+@app.command()
+def copies(ctx: typer.Context) -> None:
+    """Where the node's settings have the log's checkpoints go, and what got there last."""
+    from breakglass.cli.printing import show_all
+    from breakglass.cli.server import server
+    from breakglass.views import shapes, words
+
+    options = of(ctx)
+    show_all(options, server(options).get("/audit/anchors"), shapes.Anchor, words.anchors)
 
 
 @app.command()

@@ -45,6 +45,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "recording.restored": ("alert",),
     "anchor.waits": ("alert",),
     "anchor.runs": ("alert",),
+    "copy.waits": ("alert",),
+    "copy.runs": ("alert",),
     "witness.waits": ("alert",),
     "witness.runs": ("alert",),
     "witness.disagrees": ("alert",),

@@ -7,7 +7,7 @@ from breakglass.storage.work import Work
 
 
 def waits(work: Work, what: str, about: str, why: str) -> None:
-    """`siem.waits`, `anchor.waits`, `witness.waits`."""
+    """`siem.waits`, `anchor.waits`, `copy.waits`, `witness.waits`."""
     permit(work.actor, "run")
     work.note(Fact(f"{what}.waits", about, {"why": why[:300]}))
 

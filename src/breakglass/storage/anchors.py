@@ -39,6 +39,12 @@ def renew(work: Work, made: Anchor, *, kept: int) -> None:
         work.conn.execute(delete(anchor).where(a.kind == made.kind, a.size <= oldest))
 
 
+def replace(work: Work, made: Anchor) -> None:
+    """Put it down in the place of all that there is of this kind."""
+    work.conn.execute(delete(anchor).where(anchor.c.kind == made.kind))
+    put(work, made)
+
+
 def newest(look: Read, kind: str) -> Anchor | None:
     a = anchor.c
     row = look.conn.execute(select(*_COLUMNS).where(a.kind == kind).order_by(a.size.desc()).limit(1)).first()

@@ -187,6 +187,8 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "anchor.made": lambda t: f"A timestamp authority says that the first {t['size']} entries were there.",
     "anchor.waits": lambda t: f"The timestamp authority gives the node {t.about} no timestamps: {t['why']}",
     "anchor.runs": lambda t: f"The timestamp authority gives the node {t.about} timestamps again.",
+    "copy.waits": lambda t: f"The log's checkpoints do not get to {t.about}: {t['why']}",
+    "copy.runs": lambda t: f"The log's checkpoints get to {t.about} again.",
     "witness.waits": lambda t: f"The witness {t.about} does not cosign the log: {t['why']}",
     "witness.runs": lambda t: f"The witness {t.about} cosigns the log again.",
     "witness.disagrees": lambda t: f"A WITNESS SAW ANOTHER LOG: {t['why']}",

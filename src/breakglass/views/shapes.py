@@ -299,6 +299,19 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A place elsewhere that keeps the log's checkpoints."""
+
+    name: str
+    every_seconds: int
+    size: int
+    """Entries under the last one that it took; 0 for none."""
+    at: datetime | None
+    late: bool
+    """Nothing for longer than there should be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vault:
     sealed: bool
     shares_entered: int

@@ -70,6 +70,15 @@ def vault(v: shapes.Vault) -> list[str]:
     ]
 
 
+def anchors(found: Iterable[shapes.Anchor]) -> list[str]:
+    rows = [
+        (one.name, str(one.size), moment(one.at) if one.at else "never", "LATE" if one.late else "on time")
+        for one in found
+    ]
+    empty = "The settings have checkpoints go nowhere: see `checkpoint_copies` and `tsa`."
+    return table(("PLACE", "ENTRIES", "LAST", "STATE"), rows, empty=empty)
+
+
 def clock(c: shapes.Clock) -> list[str]:
     return [c.sentence, *([f"It says {moment(c.says)}; the log has reached {moment(c.seen)}."] if c.wrong else [])]
 

@@ -283,6 +283,12 @@ _WORDS: dict[str, Words] = {
         WARNING,
     ),
     "anchor.runs": lambda s: _say("The timestamp authority gives timestamps again"),
+    "copy.waits": lambda s: _say(
+        f"The log's checkpoints do not get to {s.told.about}",
+        f"{s.text('why')} It is tried again by itself. Until then nothing new is kept there.",
+        WARNING,
+    ),
+    "copy.runs": lambda s: _say(f"The log's checkpoints get to {s.told.about} again"),
     "witness.waits": lambda s: _say(
         f"The witness {s.told.about} does not cosign the log",
         f"{s.text('why')} It is asked again by itself. Where the roster asks for more witnesses than answer, nothing "

@@ -5,20 +5,15 @@
                     └──────── cursor, on disk ◀────────┘
 
 The log itself is the spool: nothing is kept twice, and nothing is lost while the collector is away; then it is tried
-again, later and later, and the log is told once (`siem.waits`), and once when it goes on. Syslog has no acknowledgement
-of its own, so what the collector's machine had taken, and its program had not written yet, can be lost when it dies.
+again, later and later, and the log is told once (`siem.waits`), and once when it goes on.
 """
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
 import re
-import ssl
-import struct
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -35,48 +30,21 @@ from breakglass.views.book import Book
 from breakglass.views.facts import sentence
 from breakglass.vigilance import ocsf
 from breakglass.vigilance.outside import Outside
+from breakglass.vigilance.syslog_line import Collector, Line
 
 SOME = 256
 """Entries in one go; then the cursor is moved."""
-LOOK_EVERY, CONNECT_FOR, TAKEN_FOR = 2.0, 10.0, 30.0
+LOOK_EVERY = 2.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-_ADDRESS = re.compile(r"tls://(\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):([1-9][0-9]{0,4})")
-_SIOCOUTQ = 0x5411  # linux/sockios.h: bytes that the other side's kernel has not taken yet
 _PERSON = re.compile(r"^person: (\S+)$", re.MULTILINE)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collector:
-    host: str
-    port: int
-    ca: str
-    """File of the authorities that are believed; empty: the system's."""
-
-    @classmethod
-    def of(cls, address: str, ca: str) -> "Collector":
-        """Raises `Malformed` for anything but `tls://host:port`: nothing leaves without TLS."""
-        shape = _ADDRESS.fullmatch(address)
-        if shape is None or int(shape[2]) > 65535:
-            raise Malformed(f"`siem` is {address[:80]!r}.", what_to_do="Write it like tls://siem.example.org:6514.")
-        return cls(host=shape[1].strip("[]"), port=int(shape[2]), ca=ca)
-
-    def context(self) -> ssl.SSLContext:
-        """Certificate and name are always checked. Raises `Malformed` for a file that holds no certificate."""
-        try:
-            context = ssl.create_default_context(cafile=self.ca or None)
-        except (OSError, ssl.SSLError) as error:
-            raise Malformed(f"`siem_ca` can't be used: {error}.", what_to_do="Name a PEM file.") from None
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
 
 
 class Siem:
     def __init__(self, store: Store, estate: Estate, collector: Collector, cursor: Path, *, node: str) -> None:
         self.store, self.estate, self.node = store, estate, node
-        self.collector, self.context = collector, collector.context()
+        self.collector, self.line = collector, Line(collector)
         self.cursor = cursor
-        self._writer: asyncio.StreamWriter | None = None
 
     async def work(self, bell: asyncio.Event) -> None:
         """Send for the node's life."""
@@ -87,7 +55,7 @@ class Siem:
                     more = await self.send_some()
                     await outside.answered()
                 except (OSError, TimeoutError, Unavailable) as error:
-                    await self._hang_up()
+                    await self.line.hang_up()
                     why = str(error) or type(error).__name__
                     _log.warning("the SIEM at %s:%d: %s", self.collector.host, self.collector.port, why)
                     await outside.failed(why)
@@ -98,7 +66,7 @@ class Siem:
                         async with asyncio.timeout(LOOK_EVERY):
                             await bell.wait()
         finally:
-            await self._hang_up()
+            await self.line.hang_up()
 
     async def send_some(self) -> bool:
         """The entries behind the cursor, some of them; True when there were any."""
@@ -107,11 +75,7 @@ class Siem:
         if not found:
             return False
         frames = b"".join(syslog.framed(self._message(index, leaf, opened)) for index, leaf, opened in found)
-        writer = self._writer or await self._connect()
-        writer.write(frames)
-        async with asyncio.timeout(TAKEN_FOR):
-            await writer.drain()
-            await self._taken(writer)
+        await self.line.send(frames)
         await asyncio.to_thread(self._write, found[-1][0] + 1)
         return True
 
@@ -141,35 +105,6 @@ class Siem:
             kind=event.kind,
             facts={"deployment": roster.deployment, "index": str(index)},
         )
-
-    # -- the line ------------------------------------------------------------------------------------------------------
-    async def _connect(self) -> asyncio.StreamWriter:
-        async with asyncio.timeout(CONNECT_FOR):
-            reader, self._writer = await asyncio.open_connection(
-                self.collector.host, self.collector.port, ssl=self.context, server_hostname=self.collector.host
-            )
-        del reader  # a collector says nothing
-        return self._writer
-
-    @staticmethod
-    async def _taken(writer: asyncio.StreamWriter) -> None:
-        """Until the other side's kernel has all of it. Raises `Unavailable` when the line broke meanwhile."""
-        socket = writer.get_extra_info("socket")
-        while True:
-            if writer.is_closing():
-                raise Unavailable("The collector hung up.", what_to_do="Look at the collector.")
-            held = writer.transport.get_write_buffer_size()
-            if not held and not struct.unpack("i", fcntl.ioctl(socket.fileno(), _SIOCOUTQ, b"\0" * 4))[0]:
-                return
-            await asyncio.sleep(0.01)
-
-    async def _hang_up(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(2):
-                    await writer.wait_closed()
 
     # -- the cursor ----------------------------------------------------------------------------------------------------
     def _read(self) -> int:

@@ -1,6 +1,7 @@
 """The log: entries, one with its proof, the latest checkpoint, and a verification of the whole."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -11,8 +12,10 @@ from breakglass.errors import NotFound
 from breakglass.http.declare import those_who
 from breakglass.http.house import House
 from breakglass.storage.work import Read
+from breakglass.views import anchors as anchor_views
 from breakglass.views import log as views
 from breakglass.views import shapes
+from breakglass.views.anchors import Anchored
 from breakglass.views.book import Book
 from breakglass.views.verification import LastVerification, Verification
 
@@ -51,6 +54,11 @@ def add(api: Api, house: House) -> None:
         """The latest head that the vault signed (C2SP tlog-checkpoint)."""
         return await house.see(_checkpoint)
 
+    @api.get("/audit/anchors", may=auditing)
+    async def list_anchors() -> list[shapes.Anchor]:
+        """Where the settings have checkpoints go, and what got there last."""
+        return list(await house.see(_anchors, house.services.anchors))
+
     @api.get("/audit/verify", may=auditing)
     async def last_verification() -> LastVerification:
         """What this node's last verification found, and when; nothing is verified by asking."""
@@ -68,3 +76,7 @@ def add(api: Api, house: House) -> None:
 
 def _checkpoint(look: Read, book: Book) -> shapes.Checkpoint:
     return views.checkpoint(look)
+
+
+def _anchors(look: Read, book: Book, places: Sequence[Anchored]) -> tuple[shapes.Anchor, ...]:
+    return anchor_views.listed(look, places)

@@ -1,5 +1,6 @@
 """The log: its entries, one with its proof, how far it is signed, and a verification that is really run."""
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import Annotated, Any
 
@@ -9,11 +10,14 @@ from starlette.responses import Response
 from breakglass.errors import BreakglassError, Unavailable
 from breakglass.http.declare import those_who
 from breakglass.storage.work import Read
+from breakglass.views import anchors as anchor_views
 from breakglass.views import log as views
 from breakglass.views import shapes
 from breakglass.views import witnesses as witness_views
+from breakglass.views.anchors import Anchored
 from breakglass.views.book import Book
 from breakglass.web.pages import Pages
+from breakglass.web.qr import qr
 
 A_PAGE = 50
 BIGGEST = 2**62
@@ -54,6 +58,7 @@ def add(pages: Pages) -> None:
             parts_of_log=PARTS,
             checkpoint=checkpoint,
             witnesses=await house.see(witness_views.shown),
+            anchors=await house.see(_anchors, house.services.anchors),
             verified=verified,
             took=took,
             refusal=refusal,
@@ -78,6 +83,12 @@ def add(pages: Pages) -> None:
             return await log_page(request, refusal=refusal)
         return await log_page(request, verified=verified, took=monotonic() - begun)
 
+    @pages.get("/audit/checkpoint", may=auditing)
+    async def checkpoint_page(request: Request) -> Response:
+        """To be printed and kept: paper can't be changed from here."""
+        found = await _checkpoint_or_none(pages)
+        return await pages.show(request, "checkpoint.html", checkpoint=found, code=qr(found.note) if found else "")
+
     @pages.get("/audit/{index}", may=auditing)
     async def entry(request: Request, index: Annotated[int, Path(ge=0, le=BIGGEST)]) -> Response:
         return await pages.show(request, "entry.html", proven=await house.see(views.proven, index))
@@ -93,3 +104,7 @@ async def _checkpoint_or_none(pages: Pages) -> shapes.Checkpoint | None:
 
 def _checkpoint(look: Read, book: Book) -> shapes.Checkpoint:
     return views.checkpoint(look)
+
+
+def _anchors(look: Read, book: Book, places: Sequence[Anchored]) -> tuple[shapes.Anchor, ...]:
+    return anchor_views.listed(look, places)

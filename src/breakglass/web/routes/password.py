@@ -11,9 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import segno
 from fastapi import Request
-from markupsafe import Markup
 from starlette.responses import Response
 
 from breakglass.errors import BreakglassError, Forbidden, Malformed, Refused, TooMany
@@ -27,6 +25,7 @@ from breakglass.model.ids import UserId, checked
 from breakglass.model.people import SYSTEM, Actor
 from breakglass.web.forms import Form, read
 from breakglass.web.pages import Pages, go
+from breakglass.web.qr import qr
 from breakglass.web.routes.sign_in import address_of, ours, sign_page, with_cookie
 
 SIDE_BY_SIDE = 2
@@ -82,7 +81,7 @@ def add(pages: Pages) -> None:
             "password.html",
             status=status_of(refusal) if refusal else 200,
             person=person,
-            qr=_qr(identity.address(seed, person.login, f"Breakglass {house.services.settings.origin}")),
+            qr=qr(identity.address(seed, person.login, f"Breakglass {house.services.settings.origin}")),
             seed=" ".join(_groups(b32encode(seed).decode())),
             held=held,
             left=left,
@@ -175,8 +174,3 @@ async def _turn(turns: asyncio.Semaphore) -> AsyncIterator[None]:
 
 def _groups(text: str) -> list[str]:
     return [text[n : n + 4] for n in range(0, len(text), 4)]
-
-
-def _qr(address: str) -> Markup:
-    made = segno.make(address, error="m", micro=False)
-    return Markup(made.svg_inline(scale=5, border=2, dark="#000", light="#fff", omitsize=True))  # noqa: S704 (ours)

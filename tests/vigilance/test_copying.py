@@ -1,0 +1,172 @@
+"""Checkpoints go elsewhere, at a constant cadence: to a real HTTPS service, a TLS collector and a mail relay."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from breakglass.audit import evidence
+from breakglass.audit.verify import verify
+from breakglass.errors import Malformed, Unavailable
+from breakglass.storage import outbox
+from breakglass.vigilance import copying, outside, sinks
+from breakglass.vigilance.copying import Copying
+from breakglass.vigilance.sinks import Copy, Sink, sink
+from tests.kit import Town
+from tests.servers.keeper import running_relay, running_service
+from tests.servers.tls import Certified, certified
+from tests.template import free_port
+from tests.vigilance.test_siem import Listener, pem
+
+COPY = Copy(checkpoint="log.example.org\n1\nroot\n\n— log.example.org c2ln\n".encode(), size=1, at=datetime.now(UTC))
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Certified:
+    (tmp_path / "tls").mkdir()
+    found = certified(tmp_path / "tls")
+    pem(found.authority, tmp_path / "ca.pem")
+    return found
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with Town.found(tmp_path) as town:
+        yield town
+
+
+def place(address: str, tmp_path: Path) -> Sink:
+    return sink(address, str(tmp_path / "ca.pem"), node="node1")
+
+
+async def kinds(town: Town) -> list[str]:
+    return [(await town.store.read(outbox.told, n)).kind for n in range(town.log.size)]
+
+
+async def test_every_minute_whether_the_log_grew_or_not(town: Town, tls: Certified, tmp_path: Path) -> None:
+    with running_service(tls) as posted:
+        worker = Copying(town.store, place(f"https://127.0.0.1:{posted.port}/keep", tmp_path))
+        size = town.log.size
+        assert await worker.once() == 50
+        assert 0 < await worker.once() <= 50  # also another node's
+        assert len(posted.bodies) == 1
+        town.clock.go(seconds=51)
+        await worker.once()
+        assert posted.bodies == [await town.store.read(evidence.newest_checkpoint)] * 2
+        assert town.log.size == size, "a copy is no entry"
+        await town.ask()
+        town.clock.go(seconds=51)
+        await worker.once()
+        newest = posted.bodies[-1]
+        assert newest != posted.bodies[0]
+    report = verify(f"sqlite:///{town.folder / 'breakglass.db'}", pin=town.settings.roster_pin, outside=[newest])
+    assert report.ok, report.in_words()
+
+
+async def test_a_place_that_is_away_is_told_once_and_again_when_it_is_back(
+    town: Town, tls: Certified, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "FIRST_PAUSE", 0.01)
+    with running_service(tls) as posted:
+        posted.status = 500
+        worker = Copying(town.store, place(f"https://127.0.0.1:{posted.port}/keep", tmp_path))
+        task = asyncio.create_task(worker.work())
+        try:
+            async with asyncio.timeout(20):
+                while len(posted.bodies) < outside.TOLD_AFTER + 2 or "copy.waits" not in await kinds(town):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)  # another thread's list rings no bell
+                posted.status = 204
+                while "copy.runs" not in await kinds(town):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    assert (await kinds(town)).count("copy.waits") == 1
+    [told] = [one for n in range(town.log.size) if (one := await town.store.read(outbox.told, n)).kind == "copy.waits"]
+    assert told.about == f"webhook 127.0.0.1:{posted.port}"
+
+
+async def test_a_webhook_whose_certificate_does_not_hold(tls: Certified, tmp_path: Path) -> None:
+    with running_service(tls) as posted:
+        with pytest.raises(Unavailable):
+            await sink(f"https://127.0.0.1:{posted.port}/", "", node="node1").take(COPY)
+        assert posted.bodies == []
+
+
+async def test_a_webhook_that_does_not_answer(tls: Certified, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks, "WITHIN", 0.2)
+    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        with pytest.raises(Unavailable):
+            await place(f"https://127.0.0.1:{port}/", tmp_path).take(COPY)
+
+
+async def test_syslog_has_the_note_to_the_byte(tls: Certified, tmp_path: Path) -> None:
+    listener = Listener(tls)
+    await listener.start()
+    collector = place(f"tls://127.0.0.1:{listener.port}", tmp_path)
+    try:
+        await collector.take(COPY)
+        async with asyncio.timeout(10):
+            while not listener.messages:  # noqa: ASYNC110 (another task's list rings no bell)
+                await asyncio.sleep(0.01)
+        [message] = listener.messages
+        head, _, text = message.partition(b"] ")
+        assert b' checkpoint [breakglass@32473 size="1"' in head
+        assert json.loads(text)["checkpoint"].encode() == COPY.checkpoint
+    finally:
+        await listener.stop()
+    with pytest.raises(Unavailable):
+        await place(f"tls://127.0.0.1:{free_port()}", tmp_path).take(COPY)
+
+
+@pytest.mark.parametrize("secured", [True, False], ids=["starttls", "plain"])
+async def test_a_mail_has_it_in_its_text_and_as_a_file(tls: Certified, tmp_path: Path, secured: bool) -> None:
+    with running_relay(tmp_path / "mail", tls if secured else None) as relay:
+        address = f"smtp://127.0.0.1:{relay.port}/audit@example.org,board@example.org"
+        mail = place(address, tmp_path)
+        assert mail.name == "mail audit@example.org, board@example.org"
+        assert mail.every.days == 1
+        await mail.take(COPY)
+        [letter] = relay.letters()
+        assert letter["To"] == "audit@example.org, board@example.org"
+        assert letter["Subject"] == "Breakglass: the log has 1 entries"
+        [file] = letter.iter_attachments()
+        assert file.get_filename() == "1.checkpoint"
+        assert file.get_content() == COPY.checkpoint
+        body = letter.get_body()
+        assert body is not None
+        assert COPY.checkpoint.decode() in body.get_content()
+        if secured:
+            with pytest.raises(Unavailable):
+                await sink(address, "", node="node1").take(COPY)
+        else:
+            login = place(f"smtp://somebody:secret-word@127.0.0.1:{relay.port}/audit@example.org", tmp_path)
+            assert "secret-word" not in login.name
+            with pytest.raises(Unavailable, match="not sent without") as refused:
+                await login.take(COPY)
+            assert "secret-word" not in str(refused.value)
+    with pytest.raises(Unavailable):
+        await mail.take(COPY)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "x", "http://a.example/", "https://", "tls://a", "tls://a:0", "smtp://relay", "smtp://relay/nobody",
+     "smtp://relay/a@b\nBcc: c@d", "ftp://a/b", "https://a:99999/", "https://user:secret-word@"],
+)  # fmt: skip
+def test_addresses_that_are_none(address: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        sink(address, "", node="node1")
+    assert "secret-word" not in refused.value.message
+
+
+def test_a_file_without_certificates(tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("nothing")
+    for address in ("https://a.example/", "tls://a.example:6514", "smtp://a.example/a@b.example"):
+        with pytest.raises(Malformed):
+            sink(address, str(tmp_path / "none.pem"), node="node1")
