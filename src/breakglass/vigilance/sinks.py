@@ -3,6 +3,7 @@
     https://hooks.example.org/breakglass             POST, the signed note as the body; any 2xx is a yes
     tls://siem.example.org:6514                      a syslog message (RFC 5424, 5425), the note in it as JSON
     smtp://relay.example.org/audit@example.org       a mail, the note in its text and as a file
+    s3://bucket/prefix?days=400                      an object that nobody deletes before (vigilance.s3)
 
 A checkpoint is public to whoever may know the log's size, and signed: what such a place can do is to keep it, or not.
 An address may hold a password, so it is never shown: `name` is.
@@ -59,11 +60,11 @@ def sink(address: str, ca: str, *, node: str) -> Sink:
     try:
         parts = urlsplit(address)
         port = parts.port
-        make = _KINDS[parts.scheme]
+        make = _kinds()[parts.scheme]
     except (ValueError, KeyError):
-        raise _no_address() from None
+        raise bad_address() from None
     if not parts.hostname or port == 0:
-        raise _no_address()
+        raise bad_address()
     return make(parts, ca, node)
 
 
@@ -117,7 +118,7 @@ class Mail:
         self._login = (unquote(parts.username or ""), unquote(parts.password or ""))
         self._to = [unquote(one) for one in parts.path.strip("/").split(",")]
         if not all("@" in one and one.isprintable() and " " not in one for one in self._to):
-            raise _no_address()
+            raise bad_address()
         self.name = f"mail {', '.join(self._to)}"
 
     async def take(self, copy: Copy) -> None:
@@ -152,7 +153,10 @@ class Mail:
                 raise smtplib.SMTPException(f"it refuses {', '.join(refused)}")
 
 
-_KINDS: Final[dict[str, Callable[[SplitResult, str, str], Sink]]] = {"https": Webhook, "tls": Syslog, "smtp": Mail}
+def _kinds() -> dict[str, Callable[[SplitResult, str, str], Sink]]:
+    from breakglass.vigilance.s3 import ObjectLock
+
+    return {"https": Webhook, "tls": Syslog, "smtp": Mail, "s3": ObjectLock}
 
 
 def _place(parts: SplitResult, usual: int) -> str:
@@ -165,11 +169,11 @@ def _context(ca: str) -> ssl.SSLContext:
     raise Malformed("`checkpoint_copies_ca` can't be used.", what_to_do="Name a PEM file of certificates.")
 
 
-def _no_address() -> Malformed:
+def bad_address() -> Malformed:
     # The address is not repeated: it may hold a password.
     return Malformed(
         "`checkpoint_copies` has an address that can't be used.",
-        what_to_do="Write them like https://host/path, tls://host:port, or smtp://relay/somebody@example.org.",
+        what_to_do="Write them like https://host/path, tls://host:port, smtp://relay/somebody@example.org, or s3://bucket/prefix?days=400.",
     )
 
 
