@@ -75,6 +75,10 @@ async def test_into_files(world: Deployment, tmp_path: Path) -> None:
     assert few.code == 1, few.err
     assert "are needed" in few.err
     assert (await world.cli(*rekey, *files, login="carol")).code == 2
+    inside = ["--shares-to", str(world.home.path / "shares")]
+    kept = await world.cli(*rekey, *files, *inside, login="carol")
+    assert kept.code == 1, kept.err
+    assert "its backups" in kept.err
     await told(world)
 
     ran = await world.cli(*rekey, *files, *new, login="carol")

@@ -16,8 +16,9 @@ from breakglass import config
 from breakglass.app import backup as backups
 from breakglass.app import serving
 from breakglass.app.backup import MAGIC, Restored, backup, restore
+from breakglass.codec import share_box
 from breakglass.config import Home
-from breakglass.errors import Malformed, Tampered, WrongState
+from breakglass.errors import BreakglassError, Malformed, Tampered, Unavailable, WrongState
 from breakglass.model.secret import Secret
 from breakglass.storage import snapshot
 from breakglass.vault.core import Vault
@@ -78,6 +79,57 @@ async def test_it_comes_back_whole_and_opens_no_grant(kept: Kept, tmp_path: Path
     assert kept.town.vault.status().grants == 1
     assert vault.status().grants == 0
     vault.seal()
+
+
+def rekeyed(kept: Kept) -> tuple[str, ...]:
+    """The custodians' new shares, which open the vault now."""
+    key = X25519PrivateKey.generate()
+    vault, to = kept.town.vault, key.public_key().public_bytes_raw()
+    made = vault.begin_rekey([Secret(one.encode()) for one in kept.town.shares[:2]], 2, [to] * 2)
+    deployment = kept.town.settings.deployment
+    texts = tuple(
+        share_box.open(box, key, share_box.about(deployment, made.set, index)).decode()
+        for index, box in enumerate(made.boxes, 1)
+    )
+    vault.finish_rekey([Secret(one.encode()) for one in texts])
+    return texts
+
+
+async def test_made_while_custodians_make_new_shares(
+    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the copies of two files both are replaced: what comes back is of one moment."""
+    copy, shares = shutil.copyfile, list[str]()
+
+    def copyfile(source: Path, target: Path) -> object:
+        done = copy(source, target)
+        if source.name == "seal.json" and not shares:
+            shares.extend(rekeyed(kept))
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", copyfile)
+        backup(kept.home, tmp_path / "meanwhile.bgb")
+    assert (await restore(tmp_path / "meanwhile.bgb", None, shares)).entries > 10
+    with pytest.raises(BreakglassError, match="another set"):
+        await restore(tmp_path / "meanwhile.bgb", None, kept.town.shares[1:])
+
+
+async def test_made_before_the_state_was_settled(kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "_settle_seal", lambda *_: None)
+        shares = rekeyed(kept)
+    backup(kept.home, tmp_path / "early.bgb")
+    assert (await restore(tmp_path / "early.bgb", None, shares)).entries > 10
+
+
+async def test_files_that_never_fit_are_no_backup(kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "COPIES", 2)
+    seal = kept.home.vault / "seal.json"
+    seal.write_bytes(seal.read_bytes() + b" ")
+    with pytest.raises(Unavailable, match="do not belong together"):
+        backup(kept.home, tmp_path / "torn.bgb")
+    assert not left(tmp_path, "torn*")
 
 
 async def test_checking_leaves_nothing_behind(kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

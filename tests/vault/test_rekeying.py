@@ -102,6 +102,8 @@ def test_a_share_that_was_copied_wrongly_stops_it(world: World) -> None:
     fresh = made(world)
     for bad, error in (
         (fresh[:1], NotEnoughShares),
+        (fresh[:2], NotEnoughShares),  # they open it; but the third would be missed on the night of the emergency
+        ((*fresh[:2], fresh[1]), NotEnoughShares),
         (world.made.shares, WrongShare),
         ((*fresh[:2], "BGS1-"), Malformed),
     ):
@@ -168,6 +170,49 @@ def test_a_full_disk_changes_nothing(world: World, monkeypatch: pytest.MonkeyPat
     assert not opened_by(world, fresh[:2])
     world.vault.finish_rekey(secrets(*fresh))
     assert opened_by(world, fresh[:2])
+
+
+def test_who_has_no_shares_takes_nobody_elses_back(world: World) -> None:
+    fresh = made(world)
+    waits = world.vault.status().rekey_set
+    for bad in (["BGS1-"], list(world.made.shares[:1])):
+        with pytest.raises(BreakglassError):
+            world.vault.begin_rekey(secrets(*bad), 2, [TO] * 2)
+    assert world.vault.status().rekey_set == waits
+    world.vault.finish_rekey(secrets(*fresh))
+
+
+def test_dead_in_the_second_one_after_a_full_disk_in_the_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state could not be settled; then it must know the seal that is there, not the one from before it."""
+    first = made(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "_settle_seal", lambda *_: None)
+        world.vault.finish_rekey(secrets(*first))
+    second = made(world, *first[:2])
+
+    def dies(*_: object) -> None:
+        raise Unavailable("The process ended here.", what_to_do="")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper, "replace_file", dies)
+        with pytest.raises(Unavailable):
+            world.vault.finish_rekey(secrets(*second))
+    assert opened_by(world, first[:2])
+    assert not opened_by(world, second[:2])
+
+
+def test_the_seal_of_before_is_forgotten_as_soon_as_the_disk_takes_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (world.folder / "seal.json").read_bytes()
+    fresh = made(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(Vault, "_settle_seal", lambda *_: None)
+        world.vault.finish_rekey(secrets(*fresh))
+    world.vault.tick()
+    (world.folder / "seal.json").write_bytes(before)
+    with pytest.raises(BreakglassError, match="do not belong together"):
+        opened_by(world, world.made.shares[:2])
 
 
 def test_dead_between_the_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

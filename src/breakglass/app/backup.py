@@ -14,6 +14,7 @@ import shutil
 import struct
 import tarfile
 import tempfile
+import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -39,6 +40,8 @@ _LENGTH = struct.Struct(">I")
 HEADER_MAX = 1 << 20
 MEMBERS = {"deployment", "made_at", "seal", "keys"}
 VAULT_FILES = (SEAL_FILE, keys.FILE, state.FILE)
+COPIES = 20
+"""Tries to copy the vault's files while nobody replaces them."""
 PLAIN_FILES = (config.SETTINGS, "ssh_host_key", "ssh_host_key.pub", "alerts.jsonl")
 
 
@@ -69,8 +72,7 @@ def backup(home: Home, file: Path) -> int:
     part = file.with_name(file.name + ".part")
     scratch = Path(tempfile.mkdtemp(prefix="backup.", dir=home.path))
     try:
-        for name in VAULT_FILES:
-            shutil.copyfile(home.vault / name, scratch / name)
+        _copy_vault(home.vault, scratch)
         snapshot.copy(home.database, scratch / home.database.name)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as out:
             _write(out, home, settings, scratch)
@@ -88,6 +90,20 @@ def backup(home: Home, file: Path) -> int:
         with suppress(OSError):
             part.unlink()
     return size
+
+
+def _copy_vault(vault: Path, scratch: Path) -> None:
+    """Its files, of one moment: custodians may make new shares meanwhile, and then seal and state are replaced."""
+    for _ in range(COPIES):
+        for name in VAULT_FILES:
+            shutil.copyfile(vault / name, scratch / name)
+        if state.seems_to_know_seal(scratch, sha256((scratch / SEAL_FILE).read_bytes()).hexdigest()):
+            return
+        time.sleep(0.05)
+    raise Unavailable(
+        "The vault's seal and its state do not belong together.",
+        what_to_do="Try again. If it stays so, don't restart the vault; call the custodians and the auditors.",
+    )
 
 
 async def restore(file: Path, home: Home | None, shares: Sequence[str]) -> Restored:
@@ -240,7 +256,8 @@ def _check_vault(root: Secret, scratch: Home) -> tuple[Settings, int, int]:
         file = state.StateFile(scratch.vault, keyring.state_key)
         found = file.read()
         sealed = sha256((scratch.vault / SEAL_FILE).read_bytes()).hexdigest()
-        if (found.deployment, found.seal, found.founding) != (settings.deployment, sealed, settings.roster_pin):
+        ours = (found.deployment, found.founding) == (settings.deployment, settings.roster_pin)
+        if not (ours and found.knows_seal(sealed)):
             raise _no_backup("its vault, its seal and its settings do not belong together")
         live = [id for id, one in found.grants.items() if not one.voided]
         file.write(replace(found, grants={id: replace(one, voided=True) for id, one in found.grants.items()}))

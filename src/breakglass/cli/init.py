@@ -7,8 +7,7 @@ It never asks for a password and makes none. What it prints of secrets are the c
 
 import asyncio
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from breakglass import config
 from breakglass.cli import database as databases
 from breakglass.cli import secret
 from breakglass.cli.files import read_text
-from breakglass.cli.printing import note
 from breakglass.config import Home
 from breakglass.errors import Malformed
 
@@ -52,7 +50,13 @@ def run(
             raise Malformed("The estate is missing.", what_to_do="Give it with `--estate FILE`; see docs/estate.md.")
         if not origin:
             raise Malformed("The log has no name.", what_to_do="Give it with `--origin`, like log.example.org.")
-        keep = made.extend if shares_to is None else _writer(shares_to)
+
+        def keep(shares: Shares) -> None:
+            if shares_to is None:
+                made.extend(shares)
+            else:
+                secret.write_shares(shares_to, shares)
+
         wanted = read_estate(estate)
         founding.begin(home, wanted, origin=origin, k=k, n=n, key_file=key_file, keep_shares=keep)
     if unsigned := founding.unsigned(home):
@@ -78,29 +82,6 @@ def read_estate(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Malformed(f"{path} holds no estate.", what_to_do="See docs/estate.md for its parts.")
     return value
-
-
-def _writer(folder: Path) -> Callable[[Shares], None]:
-    """Writes each share into a file of its own. Raises `Malformed` for a folder that can't take them."""
-    folder = folder.expanduser()
-
-    def write(shares: Shares) -> None:
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for number, share in enumerate(shares, 1):
-                path = folder / f"share-{number}.txt"
-                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                    file.write(share + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-        except OSError as error:
-            raise Malformed(
-                f"The shares can't be written to {folder}: {error.strerror}.",
-                what_to_do="Nothing was made. Name a new or an empty folder with `--shares-to`.",
-            ) from None
-        note(f"The custodians' shares are in {folder}: give one to each custodian, then delete them.")
-
-    return write
 
 
 def _say_what_to_sign(home: Home, unsigned: Mapping[str, Path], shares: Shares, as_json: bool) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import typer
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from breakglass import config
 from breakglass.cli import secret
-from breakglass.cli.files import write_new
 from breakglass.cli.options import Options
 from breakglass.cli.printing import note, show
 from breakglass.cli.server import Server, server
@@ -41,14 +41,14 @@ def run(
             "Shares are shown to people at a terminal, one after the other.",
             what_to_do="Run it at one, or name a new folder with `--shares-to`.",
         )
-    if shares_to is not None and shares_to.exists():
-        raise Malformed(f"{shares_to} is there already.", what_to_do="Name a new folder.")
+    if shares_to is not None and not options.server:
+        config.keep_outside(options.data_folder(), shares_to, "What --shares-to names")
     node = server(options)
     if (state := node.get("/vault"))["sealed"]:
         raise WrongState("The vault is sealed.", what_to_do="Unseal it first: `breakglass unseal`.")
     old = secret.read_shares(share_files, state["shares_needed"])
     name, fresh = _begin(node, old, needed, count)
-    back = _shown(fresh) if shares_to is None else _written(shares_to, fresh)
+    back = _shown(fresh) if shares_to is None else secret.write_shares(shares_to, fresh)
     done = node.post("/vault/rekey/finish", {"shares": back})
     show(options, done, shapes.Vault, words.vault)
     note(f"Shares of the set {name} open the vault. Destroy the old ones: they open nothing but backups from before.")
@@ -69,30 +69,20 @@ def _begin(node: Server, old: Texts, needed: int, count: int) -> tuple[str, Text
 
 
 def _shown(fresh: Texts) -> Texts:
-    """Each to one person, who types it back: what nobody could read again is noticed while the old ones still hold."""
+    """Each to one person, who types it back: what nobody could read again is noticed while the old ones still hold.
+    Returns what was typed: that is what the vault is to judge."""
+    typed = []
     for number, share in enumerate(fresh, 1):
         _clear()
         _ask(f"Share {number} of {len(fresh)}. Only its custodian looks at the screen now. Press Enter to see it.")
         typer.echo(f"\n  {share}\n", err=True)
         _ask("Write it down. Press Enter, and it goes away.")
         _clear()
-        while not secret.same_share(getpass.getpass(f"Share {number}, typed from what you wrote: "), share):
+        while not secret.same_share(back := getpass.getpass(f"Share {number}, typed from what you wrote: "), share):
             typer.echo("That is not the share that was shown. Compare it, and type it once more.", err=True)
+        typed.append(back)
     _clear()
-    return fresh
-
-
-def _written(folder: Path, fresh: Texts) -> Texts:
-    """Into files, and read again from them: what is proven is what was written."""
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-    except OSError as error:
-        raise Malformed(f"{folder} can't be made: {error.strerror}.", what_to_do="Name another folder.") from None
-    paths = [folder / f"share-{number}.txt" for number, _ in enumerate(fresh, 1)]
-    for path, share in zip(paths, fresh, strict=True):
-        write_new(path, f"{share}\n".encode())
-    note(f"The new shares are in {folder}: give one to each custodian, then delete them.")
-    return [path.read_text().strip() for path in paths]
+    return typed
 
 
 def _clear() -> None:

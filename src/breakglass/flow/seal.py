@@ -16,7 +16,7 @@ def share_entered(work: Work, about: str, entered: int, needed: int) -> None:
 
 def may_rekey(actor: Actor, about: str, *, shared: bool) -> None:
     """Before the vault is asked. `shared`: other nodes have vaults, too. Raises `WrongState`."""
-    permit(actor, "unseal", about)
+    permit(actor, "rekey", about)
     if shared:
         raise WrongState(
             "Several nodes share this database, and each vault has its own seal.",
@@ -27,13 +27,13 @@ def may_rekey(actor: Actor, about: str, *, shared: bool) -> None:
 
 def rekey_begun(work: Work, about: str, before: str, share_set: str, k: int, n: int) -> None:
     """The vault took k present shares and made a new set; told before anybody sees one of it."""
-    permit(work.actor, "unseal", about)
+    permit(work.actor, "rekey", about)
     work.note(Fact(share_sets.BEGUN, about, {"before": before, "set": share_set, "needed": k, "shares": n}))
 
 
 def rekeyed(work: Work, about: str, share_set: str) -> None:
-    """This set opens the vault now. Once, however often it is told."""
-    permit(work.actor, "run")
+    """This set opens the vault now. Once, however often it is told: by who proved it, or by the node, which noticed."""
+    permit(work.actor, "rekey", about)
     if share_sets.is_news(work, about, share_set):
         work.note(Fact(share_sets.DONE, about, {"set": share_set}))
 

@@ -19,6 +19,7 @@ MAY: dict[str, frozenset[Role]] = {
     "store": frozenset({Role.CUSTODIAN}),
     "rotate": frozenset({Role.CUSTODIAN, Role.SYSTEM}),
     "unseal": frozenset({Role.CUSTODIAN}),
+    "rekey": frozenset({Role.CUSTODIAN, Role.SYSTEM}),
     "kek": frozenset({Role.CUSTODIAN}),
     "clock": frozenset({Role.CUSTODIAN}),
     "override": frozenset({Role.CUSTODIAN}),

@@ -33,7 +33,7 @@ class Entering:
     def enter(self, text: str, seal: Seal) -> Secret | None:
         """The root key once there are enough. Raises `WrongShare`, `Malformed`, `TooMany`, and `Tampered` for a changed
         seal; a share that was entered before counts once."""
-        share = self._right(text, seal)
+        share = self.right(text, seal)
         self._last = self._monotonic()
         self._shares[share.index] = share
         if len(self._shares) < seal.custodians.public.k:
@@ -43,11 +43,8 @@ class Entering:
         finally:
             self.forget()
 
-    def must_fit(self, text: str, seal: Seal) -> None:
-        """Raises what `enter` does for a share that is not one of this seal; a right one is forgotten at once."""
-        self._right(text, seal).value.wipe()
-
-    def _right(self, text: str, seal: Seal) -> Share:
+    def right(self, text: str, seal: Seal) -> Share:
+        """A share of this seal, not kept. Raises `WrongShare`, `Malformed`, `TooMany`."""
         now = self._monotonic()
         if len(self._wrong) == WRONG_MAX and now - self._wrong[0] < WRONG_WITHIN:
             raise TooMany(

@@ -119,7 +119,8 @@ class Keeper:
             if renewed != self._seal:
                 content = seal.to_json(renewed).encode()
                 fresh = sha256(content).hexdigest()
-                opened.commit(replace(opened.state, next_seal=fresh))
+                # The seal that is there is named anew: what a full disk left of the last time is settled with it.
+                opened.commit(replace(opened.state, seal=self._seal_hash, next_seal=fresh))
                 replace_file(self._folder / SEAL_FILE, content)
                 self._seal, self._seal_hash = renewed, fresh
                 self._rekeying.forget()
@@ -127,7 +128,8 @@ class Keeper:
             return share_text.set_name(renewed.custodians.public.set_id)
 
     def _settle_seal(self, opened: Opened) -> None:
-        """The state names the seal that is there, and no other. It can wait: either is known until then."""
+        """The state names the seal that is there, and no other. Where the disk does not take it, `tick` tries again:
+        until then the seal of before would still be known."""
         if (opened.state.seal, opened.state.next_seal) != (self._seal_hash, ""):
             try:
                 opened.commit(replace(opened.state, seal=self._seal_hash, next_seal=""))
@@ -143,6 +145,7 @@ class Keeper:
             if opened is None:
                 return
             opened.runs()
+            self._settle_seal(opened)
             moved = opened.line.mark != opened.state.mark and time.monotonic() - opened.written_at >= MARK_EVERY
             if moved or opened.instants.latest - opened.state.latest >= LATEST_EVERY:
                 try:

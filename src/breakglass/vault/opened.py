@@ -54,8 +54,8 @@ class Opened:
         try:
             file = StateFile(folder, keyring.state_key)
             state = file.read()
-            ours = seal_hash in (state.seal, state.next_seal)
-            if not ours or (state.deployment, state.origin) != (text.deployment, text.origin):
+            ours = (state.deployment, state.origin) == (text.deployment, text.origin)
+            if not (ours and state.knows_seal(seal_hash)):
                 raise Tampered(
                     "The vault's seal.json, keys.json and state.json do not belong together, or one was changed.",
                     what_to_do="Restore the whole vault folder from one backup; call the custodians and the auditors.",

@@ -2,7 +2,7 @@
 
     k old shares ─▶ begin ─▶ a new slot, in memory only; each share in a box ─▶ people write theirs down
                                                                                        │ and type it back
-    k of the new shares ─▶ finish: they open the new slot to the same root key ─▶ seal.json is replaced
+    all of the new shares ─▶ finish: they open the new slot to the same root key ─▶ seal.json is replaced
 
 Who may is who holds k shares: they could open the vault anywhere. Nothing of a beginning is written down, because then
 nothing must be cleaned up after one that nobody finishes: it is forgotten after an hour, and when the vault is sealed.
@@ -23,8 +23,8 @@ from breakglass.vault.shares import MAX_SHARES, NotEnoughShares, Share, WrongSha
 class Rekeying:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._old = Entering(monotonic)
-        self._new = Entering(monotonic)
+        self._entering = Entering(monotonic)
+        """Only to hold up who guesses: nothing is kept in it."""
         self._begun: CustodianSlot | None = None
         self._at = 0.0
 
@@ -36,12 +36,11 @@ class Rekeying:
     def begin(self, seal: Seal, shares: Sequence[Secret], k: int, to: Sequence[bytes]) -> Rekey:
         """Make a slot that `k` of as many shares open as there are keys in `to`, each closed to its key.
 
-        What was begun before is forgotten. Raises `WrongShare`, `Malformed`, `TooMany`, `NotEnoughShares`, `Tampered`.
+        What was begun before is forgotten, once the shares are right. Raises `WrongShare`, `Malformed`, `TooMany`,
+        `NotEnoughShares`, `Tampered`.
         """
-        self.forget()
         must_be_possible(k, len(to))
-        root = _entered(self._old, shares, seal)
-        with root:
+        with self._opened(seal, shares, seal.custodians.public.k) as root:
             slot, made = make_custodian_slot(root, k, len(to), deployment=seal.deployment)
         name = share_text.set_name(slot.public.set_id)
         try:
@@ -55,24 +54,22 @@ class Rekeying:
         return Rekey(set=name, k=k, boxes=boxes)
 
     def proven(self, seal: Seal, shares: Sequence[Secret]) -> Seal:
-        """The seal with the new slot, once enough of its shares opened it to the same root key; the same seal where
-        that was done before. Raises `WrongState` where nothing was begun, and as `begin`: what was begun waits."""
-        if self._begun is None:
-            return self._proven_before(seal, shares)
-        renewed = seal.with_custodians(self._begun)
-        _entered(self._new, shares, renewed).wipe()
-        return renewed
+        """The seal with the new slot, once every one of its shares was brought: one that was copied wrongly would show
+        on the night on which it is needed. The same seal where that was done before, and the answer was lost.
 
-    def _proven_before(self, seal: Seal, shares: Sequence[Secret]) -> Seal:
-        """The same seal, for who asks again because the first answer was lost."""
-        try:
-            _entered(self._new, shares, seal).wipe()
-        except (WrongShare, NotEnoughShares):
-            raise WrongState(
-                "No new shares wait to be proven: they are forgotten after an hour, and when the vault is sealed.",
-                what_to_do="Begin again with `breakglass vault rekey`. The present shares hold.",
-            ) from None
-        return seal
+        Raises `WrongState` where nothing was begun, and as `begin`: what was begun still waits."""
+        if self._begun is None:
+            try:
+                self._opened(seal, shares, seal.custodians.public.k).wipe()
+            except (WrongShare, NotEnoughShares):
+                raise WrongState(
+                    "No new shares wait to be proven: they are forgotten after an hour, and when the vault is sealed.",
+                    what_to_do="Begin again with `breakglass vault rekey`. The present shares hold.",
+                ) from None
+            return seal
+        renewed = seal.with_custodians(self._begun)
+        self._opened(renewed, shares, self._begun.public.n).wipe()
+        return renewed
 
     def forget(self) -> None:
         self._begun = None
@@ -81,33 +78,26 @@ class Rekeying:
         if self._begun and self._monotonic() - self._at > FORGET_AFTER:
             self.forget()
 
-
-def _entered(entering: Entering, shares: Sequence[Secret], seal: Seal) -> Secret:
-    """The root key, from all of them or none. They are wiped."""
-    if len(shares) > MAX_SHARES:
-        raise Malformed(f"There are at most {MAX_SHARES} shares.", what_to_do="Enter each once.")
-    found: Secret | None = None
-    try:
-        for one in shares:
-            if found is None:
-                found = entering.enter(one.reveal().decode(errors="replace"), seal)
-            else:
-                entering.must_fit(one.reveal().decode(errors="replace"), seal)
-    except BaseException:
-        if found is not None:
-            found.wipe()
-        raise
-    finally:
-        entering.forget()
-        for one in shares:
-            one.wipe()
-    if found is None:
-        public = seal.custodians.public
-        raise NotEnoughShares(
-            f"{public.k} different shares of the set {share_text.set_name(public.set_id)} are needed.",
-            what_to_do="Enter each custodian's share once.",
-        )
-    return found
+    def _opened(self, seal: Seal, shares: Sequence[Secret], needed: int) -> Secret:
+        """The root key, from `needed` different shares of this seal or more, and none that is not. They are wiped."""
+        if len(shares) > MAX_SHARES:
+            raise Malformed(f"There are at most {MAX_SHARES} shares.", what_to_do="Enter each once.")
+        found: dict[int, Share] = {}
+        try:
+            for one in shares:
+                share = self._entering.right(one.reveal().decode(errors="replace"), seal)
+                found[share.index] = share
+            if len(found) < needed:
+                raise NotEnoughShares(
+                    f"{needed} different shares of the set {share_text.set_name(seal.custodians.public.set_id)} are "
+                    f"needed, and {len(found)} are here.",
+                    what_to_do="Enter each custodian's share once.",
+                )
+            return seal.open_by_shares(found.values())
+        finally:
+            _wipe(tuple(found.values()))
+            for one in shares:
+                one.wipe()
 
 
 def _wipe(made: Sequence[Share]) -> None:

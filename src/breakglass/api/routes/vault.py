@@ -15,7 +15,6 @@ from breakglass.flow import kek, seal
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
 from breakglass.identity.access import must_be_fresh
-from breakglass.model.people import SYSTEM
 from breakglass.model.secret import Secret
 from breakglass.views import shapes
 from breakglass.views import vault as views
@@ -37,7 +36,7 @@ def add(api: Api, house: House) -> None:
         await house.do(actor, seal.share_entered, deployment, entered, progress.k)
         return views.progress(progress)
 
-    @api.post("/vault/rekey", may=those_who("unseal"))
+    @api.post("/vault/rekey", may=those_who("rekey"))
     async def begin_rekey(body: Rekey, actor: Signed) -> shapes.Rekey:
         """Bring enough of the present shares: the vault makes new ones, each closed to the key that you bring for it.
 
@@ -50,11 +49,13 @@ def add(api: Api, house: House) -> None:
         await house.do(actor, seal.rekey_begun, deployment, before, made.set, made.k, len(made.boxes))
         return views.rekey(made)
 
-    @api.post("/vault/rekey/finish", may=those_who("unseal"))
+    @api.post("/vault/rekey/finish", may=those_who("rekey"))
     async def finish_rekey(body: Shares, actor: Signed) -> shapes.Vault:
-        """Enter the new shares, those that are needed or all: they open the vault from now on, the old ones don't."""
+        """Enter all of the new shares: from now on they open the vault, and the old ones don't.
+
+        They are the proof; a fresh signature as well would run out while people write theirs down."""
         fresh = await asyncio.to_thread(vault.finish_rekey, _secrets(body.shares))
-        await house.do(SYSTEM, seal.rekeyed, deployment, fresh)
+        await house.do(actor, seal.rekeyed, deployment, fresh)
         return await house.vault()
 
     @api.post("/vault/kek/statement", may=those_who("kek"))
