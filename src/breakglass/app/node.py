@@ -27,6 +27,7 @@ from breakglass.app.recordings import Playback, recover
 from breakglass.app.site import make as make_site
 from breakglass.app.vault_process import VaultProcess, VaultSigner
 from breakglass.app.verifying import last_verification, verify_log
+from breakglass.audit import copies
 from breakglass.audit.cosignatures import Cosignatures
 from breakglass.audit.log import Log
 from breakglass.audit.timestamps import RFC3161
@@ -34,7 +35,6 @@ from breakglass.config import Home, Settings, database_url
 from breakglass.errors import Unavailable
 from breakglass.flow import estate as estates
 from breakglass.flow import keep, rotate
-from breakglass.flow.anchor import copy_of
 from breakglass.flow.consequences import CONSEQUENCES
 from breakglass.gateway import control
 from breakglass.gateway.browser import Socket, Terminals
@@ -58,7 +58,7 @@ from breakglass.release import Releases
 from breakglass.rotation.engine import Engine
 from breakglass.storage import migrate, names, outbox, rosters
 from breakglass.storage.store import Clock, Store, SystemClock
-from breakglass.views.anchors import Anchored
+from breakglass.views.anchors import ExpectedAnchor
 from breakglass.vigilance import duties as vigilance
 from breakglass.vigilance import timestamping
 from breakglass.vigilance.copying import Copying, sinks
@@ -309,10 +309,10 @@ def _host_key(path: Path) -> asyncssh.SSHKey:
     return key
 
 
-def _anchors(settings: Settings, places: Sequence[Sink]) -> tuple[Anchored, ...]:
+def _anchors(settings: Settings, places: Sequence[Sink]) -> tuple[ExpectedAnchor, ...]:
     """Where this node's settings have the log's checkpoints go, for people to see."""
-    found = [Anchored(kind=copy_of(one.name), name=one.name, every=one.every) for one in places]
+    found = [ExpectedAnchor(kind=copies.kind_of(one.name), name=one.name, every=one.every) for one in places]
     if settings.tsa:
         host = urlsplit(settings.tsa).hostname
-        found.append(Anchored(kind=RFC3161, name=f"timestamp authority {host}", every=timestamping.EVERY))
+        found.append(ExpectedAnchor(kind=RFC3161, name=f"timestamp authority {host}", every=timestamping.EVERY))
     return tuple(found)

@@ -4,21 +4,17 @@ What a witness cosigned can't be changed by who holds the log's key: another log
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from breakglass.audit.beside import Anchor
+from breakglass.audit.copies import KIND as COPY
 from breakglass.audit.cosignatures import KIND
 from breakglass.audit.report import Findings
+from breakglass.audit.timestamps import RFC3161
 from breakglass.codec import note
 from breakglass.codec.cosignature import WitnessKey, cosigned, parse_lines
 from breakglass.errors import BreakglassError
 from breakglass.trust import witnesses as trust
 from breakglass.trust.roster import Roster
-
-ROWS = (
-    "SELECT a.size, a.kind, a.receipt, c.note FROM anchor a LEFT JOIN checkpoint c ON c.size = a.size "
-    "WHERE a.kind <> 'rfc3161' AND substr(a.kind, 1, 5) <> 'copy ' ORDER BY a.size, a.kind"
-)
-"""What is neither a receipt nor a note of where copies went (flow.anchor): those prove nothing."""
 
 
 def lines_of(size: int) -> str:
@@ -26,35 +22,38 @@ def lines_of(size: int) -> str:
     return f"SELECT receipt FROM anchor WHERE substr(kind, 1, 8) = '{KIND}' AND size = {size} ORDER BY kind"  # noqa: S608 (ours)
 
 
-def rows_of(signed: bytes, rosters: Sequence[Roster]) -> list[Sequence[Any]]:
-    """A cosigned checkpoint's lines as rows, those of the witnesses that its rosters name: others count for nothing."""
+def lines_below(signed: bytes, rosters: Sequence[Roster]) -> list[Anchor]:
+    """A cosigned checkpoint's lines as anchors, those of the witnesses that its rosters name: others count for nothing."""
     found = note.parse(signed)
     head = note.parse_checkpoint(found.text)
     names = {one.key.name for roster in rosters for one in roster.witnesses.known}
     ours = tuple(one for one in found.signatures if one.name == head.origin)
     plain = note.Note(text=found.text, signatures=ours).encode()
-    return [(head.size, KIND + one.name, one.line().encode(), plain) for one in found.signatures if one.name in names]
+    named = [one for one in found.signatures if one.name in names]
+    return [Anchor(KIND + one.name, head.size, one.line().encode(), plain) for one in named]
 
 
-def seen_up_to(rows: Iterable[Sequence[Any]], rosters: Sequence[Roster], findings: Findings) -> int:
+def seen_up_to(found: Iterable[Anchor], rosters: Sequence[Roster], findings: Findings) -> int:
     """The size up to which as many witnesses as the newest roster asks for, and at least one, have cosigned; 0 where
-    they have not. What does not hold goes to `findings`."""
+    they have not. What does not hold goes to `findings`, and what is of no kind that there is."""
     keys = {one.key.name: set[WitnessKey]() for roster in rosters for one in roster.witnesses.known}
     for roster in rosters:
         for one in roster.witnesses.known:
             keys[one.key.name].add(one.key)
     reached: dict[str, int] = {}
-    for size, kind, line, checkpoint in rows:
-        name = str(kind).removeprefix(KIND)
-        where = f"cosignature of {name[:60]} over {size} entries"
-        if kind == name or name not in keys:
-            findings.add("witness", where, "No roster of this log names this witness.", index=size)
-        elif checkpoint is None:
-            findings.add("witness", where, "Its checkpoint is gone.", index=size)
-        elif words := _wrong(bytes(line), bytes(checkpoint), keys[name]):
-            findings.add("witness", where, words, index=size)
+    for line in found:
+        if line.kind == RFC3161 or line.kind.startswith(COPY):
+            continue
+        name = line.kind.removeprefix(KIND)
+        where = f"cosignature of {name[:60]} over {line.size} entries"
+        if line.kind == name or name not in keys:
+            findings.add("witness", where, "No roster of this log names this witness.", index=line.size)
+        elif line.checkpoint is None:
+            findings.add("witness", where, "Its checkpoint is gone.", index=line.size)
+        elif words := _wrong(line.receipt, line.checkpoint, keys[name]):
+            findings.add("witness", where, words, index=line.size)
         else:
-            reached[name] = max(size, reached.get(name, 0))
+            reached[name] = max(line.size, reached.get(name, 0))
     if not rosters:
         return 0
     witnesses = rosters[-1].witnesses

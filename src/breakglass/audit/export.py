@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from breakglass.audit import cosigners
+from breakglass.audit.beside import as_bytes
 from breakglass.audit.pinned import founding_roster
 from breakglass.audit.source import Source, reading
 from breakglass.audit.tiles import CHECKPOINT, WIDTH, Tile, bundle, levels, tiles
@@ -86,7 +87,7 @@ def _newest(db: Source) -> bytes:
     """With the cosignatures that witnesses gave for it."""
     for size, signed in db.rows("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1"):
         if isinstance(signed, bytes) and isinstance(size, int):
-            lines = [bytes(line) for (line,) in db.rows(cosigners.lines_of(size))]
+            lines = [as_bytes(line) for (line,) in db.rows(cosigners.lines_of(size))]
             return parse_lines(b"".join(lines), signed).encode() if lines else signed
     raise Sealed("No checkpoint covers the log yet.", what_to_do="Custodians unseal the vault: `breakglass unseal`.")
 

@@ -20,17 +20,14 @@ from rfc3161_client import (
 )
 from sqlalchemy import Engine
 
+from breakglass.audit.beside import anchors
 from breakglass.audit.source import reading
-from breakglass.errors import BadSignature, Malformed
+from breakglass.errors import BadSignature, Malformed, Tampered
 
 RFC3161 = "rfc3161"
 MADE = "anchor.made"
 RECEIPT_MAX = 64 * 1024
 """Bytes."""
-_KEPT = (
-    "SELECT a.size, c.note, a.receipt FROM anchor a JOIN checkpoint c ON c.size = a.size "
-    "WHERE a.kind = 'rfc3161' ORDER BY a.size"
-)
 _GRANTED = (0, 1)
 """PKIStatus granted, grantedWithMods."""
 
@@ -100,7 +97,16 @@ class Kept:
 
 
 def kept(engine: Engine) -> Sequence[Kept]:
-    """All receipts of a log with their checkpoints, the oldest first; what they say is not verified here."""
+    """All receipts of a log with their checkpoints, the oldest first; what they say is not verified here. Raises
+    `Tampered` for what is no receipt."""
     with reading(engine) as db:
-        rows = [(size, bytes(note), bytes(receipt)) for size, note, receipt in db.rows(_KEPT)]
-    return [Kept(n, decode_timestamp_response(tsr).tst_info.gen_time, note, tsr) for n, note, tsr in rows]
+        found = [one for one in anchors(db) if one.kind == RFC3161]
+    try:
+        return [
+            Kept(one.size, decode_timestamp_response(one.receipt).tst_info.gen_time, one.checkpoint or b"", one.receipt)
+            for one in found
+        ]
+    except (ValueError, TypeError):
+        raise Tampered(
+            "What stands beside the log is no timestamp.", what_to_do="Run `breakglass audit verify`."
+        ) from None

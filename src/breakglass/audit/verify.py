@@ -16,20 +16,18 @@ from cryptography import x509
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from breakglass.audit import cosigners, rows, tapes, timestamps
+from breakglass.audit import copies, cosigners, rows, tapes, timestamps
+from breakglass.audit.beside import anchors, as_bytes
 from breakglass.audit.event import parse
 from breakglass.audit.kept import InDatabase
 from breakglass.audit.pinned import must_be_pin
 from breakglass.audit.report import Report
 from breakglass.audit.source import Source, reading
+from breakglass.audit.timestamps import RFC3161
 from breakglass.audit.walk import Progress, Walk
 from breakglass.codec import note
 from breakglass.errors import BreakglassError
 
-_RECEIPTS = (
-    "SELECT a.size, a.receipt, c.note FROM anchor a LEFT JOIN checkpoint c ON c.size = a.size "
-    "WHERE a.kind = 'rfc3161' ORDER BY a.size"
-)
 _STAMPED = "SELECT leaf FROM entry WHERE kind = 'anchor.made' ORDER BY idx"
 _PAGES = 20
 """Damaged places that are counted."""
@@ -61,7 +59,7 @@ def verify(
     with reading(source) as db:
         run = _Run(db, pin, log_vkey, progress)
         for part in (run.schema, run.pages, run.log, run.tree, run.head, lambda: run.outside(outside),
-                     run.cosignatures, lambda: run.timestamps(authorities), run.tables):  # fmt: skip
+                     run.copies, run.cosignatures, lambda: run.timestamps(authorities), run.tables):  # fmt: skip
             try:
                 part()
             except DBAPIError as error:
@@ -95,27 +93,32 @@ class _Run(Walk):
             if said:
                 return
 
+    def copies(self) -> None:
+        copies.check(anchors(self.db), self.findings)
+
     def cosignatures(self) -> None:
         chain = self.said.chain
-        self.witnessed = cosigners.seen_up_to(
-            self.db.rows(cosigners.ROWS), chain.rosters if chain else (), self.findings
-        )
+        self.witnessed = cosigners.seen_up_to(anchors(self.db), chain.rosters if chain else (), self.findings)
 
     def timestamps(self, authorities: Sequence[x509.Certificate]) -> None:
         """Every receipt that the log names is there as it came; with `authorities` also what it says."""
-        held = {size: (bytes(receipt), note) for size, receipt, note in self.db.rows(_RECEIPTS)}
+        held = {one.size: one for one in anchors(self.db) if one.kind == RFC3161}
         for (leaf,) in self.db.rows(_STAMPED):
-            named = parse(bytes(leaf))
-            size = named.number("size")
-            receipt, checkpoint = held.pop(size, (b"", None))
+            try:
+                named = parse(as_bytes(leaf))
+                size, hashed = named.number("size"), named.text("receipt")
+            except BreakglassError:
+                continue  # no such entry, whatever its column says: found among the entries
+            one = held.pop(size, None)
+            receipt, checkpoint = (one.receipt, one.checkpoint) if one else (b"", None)
             where = f"timestamp of checkpoint {size}"
-            if sha256(receipt).hexdigest() != named.text("receipt"):
+            if sha256(receipt).hexdigest() != hashed:
                 self.findings.add("timestamp", where, "It is gone, or is not the receipt that came.", index=size)
             elif checkpoint is None:
                 self.findings.add("timestamp", where, "Its checkpoint is gone.", index=size)
             elif authorities:
                 try:
-                    stamp = timestamps.check(receipt, bytes(checkpoint), authorities)
+                    stamp = timestamps.check(receipt, checkpoint, authorities)
                 except BreakglassError as error:
                     self.findings.add("timestamp", where, error.message, index=size)
                 else:

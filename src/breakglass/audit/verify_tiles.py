@@ -56,7 +56,7 @@ def verify_tiles(
         kept.judge(run.tiles())
     if (chain := run.said.chain) is not None:
         with suppress(Malformed):  # the walk says what is wrong with it
-            cosigned = cosigners.rows_of(kept.signed, chain.rosters)
+            cosigned = cosigners.lines_below(kept.signed, chain.rosters)
             run.witnessed = cosigners.seen_up_to(cosigned, chain.rosters, run.findings)
     run.outside(outside)
     if recordings is not None:

@@ -11,7 +11,7 @@ from breakglass.cli.printing import note
 
 FOLLOW_EVERY = 1.0
 app = typer.Typer(
-    help="The log: verify, export, vkey, tail, show, prove, anchors, copies, witnesses, override, private, erase.",
+    help="The log: verify, export, vkey, tail, show, prove, anchors, timestamps, witnesses, override, private, erase.",
     rich_markup_mode=None,
 )
 
@@ -175,7 +175,7 @@ def prove(
 
 
 @app.command()
-def anchors(
+def timestamps(
     ctx: typer.Context,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="Write each checkpoint and its receipt there.")
@@ -204,7 +204,7 @@ def anchors(
 
 
 @app.command()
-def copies(ctx: typer.Context) -> None:
+def anchors(ctx: typer.Context) -> None:
     """Where the node's settings have the log's checkpoints go, and what got there last."""
     from breakglass.cli.printing import show_all
     from breakglass.cli.server import server

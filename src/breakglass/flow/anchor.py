@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+from breakglass.audit import copies
 from breakglass.audit.timestamps import MADE
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
@@ -9,18 +10,11 @@ from breakglass.storage import anchors
 from breakglass.storage.anchors import Anchor
 from breakglass.storage.work import Work
 
-COPY = "copy "
-"""The anchor's kind of where a copy went begins so; the place's name follows."""
 
-
-def copy_of(name: str) -> str:
-    return COPY + name
-
-
-def copied(work: Work, name: str, size: int) -> None:
+def copied(work: Work, name: str, size: int, checkpoint: bytes) -> None:
     """A place elsewhere took the checkpoint of this size. No fact tells of it: each would be one more entry to send."""
     permit(work.actor, "run")
-    anchors.replace(work, Anchor(kind=copy_of(name), size=size, receipt=b"", at=work.now))
+    anchors.replace(work, Anchor(kind=copies.kind_of(name), size=size, receipt=checkpoint, at=work.now))
 
 
 def made(work: Work, deployment: str, kind: str, size: int, receipt: bytes) -> None:

@@ -18,7 +18,7 @@ from breakglass.model.secret import Secret
 from breakglass.model.target import AccountId
 from breakglass.storage.store import Store
 from breakglass.vault.client import VaultClient
-from breakglass.views.anchors import Anchored
+from breakglass.views.anchors import ExpectedAnchor
 
 
 class Replay(Protocol):
@@ -58,7 +58,7 @@ class Services:
     """Verify the log in a process of its own; the result as `audit verify --json` prints it."""
     witnessed: Callable[[int], Awaitable[None]]
     """Wait for the roster's witnesses to see the log up to this size; not long, and not where there are none."""
-    anchors: Sequence[Anchored] = ()
+    anchors: Sequence[ExpectedAnchor] = ()
     """Where the settings have the log's checkpoints go."""
     last_verification: Callable[[], tuple[datetime, dict[str, object]] | None] = lambda: None
     """When this node verified its log last, and what it found; None for never."""

@@ -13,7 +13,7 @@ LATE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anchored:
+class ExpectedAnchor:
     """A place that the settings name."""
 
     kind: str
@@ -22,7 +22,7 @@ class Anchored:
     every: timedelta
 
 
-def listed(look: Read, places: Sequence[Anchored]) -> tuple[shapes.Anchor, ...]:
+def listed(look: Read, places: Sequence[ExpectedAnchor]) -> tuple[shapes.Anchor, ...]:
     found = []
     for one in places:
         last = anchors.newest(look, one.kind)

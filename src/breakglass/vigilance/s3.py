@@ -44,6 +44,9 @@ class ObjectLock:
         except TimeoutError:
             raise Unavailable("It does not answer.", what_to_do="Look at it, and at the way there.") from None
 
+    async def close(self) -> None:
+        self._client.close()
+
     def _put(self, key: str, copy: Copy) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 

@@ -13,6 +13,7 @@ import asyncio
 import json
 import smtplib
 import ssl
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +55,10 @@ class Sink(Protocol):
         """Raises `Unavailable`."""
         ...
 
+    async def close(self) -> None:
+        """Nothing stays open."""
+        ...
+
 
 def sink(address: str, ca: str, *, node: str) -> Sink:
     """`ca`: PEM file of the authorities that are believed; empty: the system's. Raises `Malformed`."""
@@ -61,6 +66,7 @@ def sink(address: str, ca: str, *, node: str) -> Sink:
         parts = urlsplit(address)
         port = parts.port
         make = _kinds()[parts.scheme]
+        (parts.hostname or "").encode("idna")  # as the resolver will: what it can't write is no host
     except (ValueError, KeyError):
         raise bad_address() from None
     if not parts.hostname or port == 0:
@@ -82,14 +88,19 @@ class Webhook:
             ):
                 if not answer.is_success:
                     raise Unavailable(f"It answered {answer.status_code}.", what_to_do="Look at the webhook.")
-        except (httpx.HTTPError, TimeoutError, OSError) as error:
+        except (httpx.HTTPError, TimeoutError, OSError, ValueError) as error:
             raise _away(error) from None
+
+    async def close(self) -> None:
+        """Each time is a connection of its own."""
 
 
 class Syslog:
     def __init__(self, parts: SplitResult, ca: str, node: str) -> None:
+        if parts.username is not None or parts.path.strip("/") or parts.query or parts.fragment:
+            raise bad_address()
         self.every, self._node = OFTEN, node
-        self._line = Line(Collector.of(parts.geturl(), ca))
+        self._line = Line(Collector.of(parts.geturl(), ca, setting="checkpoint_copies"))
         self.name = f"syslog {_place(parts, 6514)}"
 
     async def take(self, copy: Copy) -> None:
@@ -104,9 +115,12 @@ class Syslog:
         )
         try:
             await self._line.send(syslog.framed(message))
-        except (OSError, TimeoutError, Unavailable) as error:
+        except (OSError, TimeoutError, ValueError, Unavailable) as error:
             await self._line.hang_up()
             raise _away(error) from None
+
+    async def close(self) -> None:
+        await self._line.hang_up()
 
 
 class Mail:
@@ -120,6 +134,7 @@ class Mail:
         if not all("@" in one and one.isprintable() and " " not in one for one in self._to):
             raise bad_address()
         self.name = f"mail {', '.join(self._to)}"
+        self._busy = threading.Lock()
 
     async def take(self, copy: Copy) -> None:
         letter = EmailMessage()
@@ -135,22 +150,31 @@ class Mail:
         try:
             async with asyncio.timeout(WITHIN * 2):
                 await asyncio.to_thread(self._send, letter)
-        except (OSError, TimeoutError, smtplib.SMTPException) as error:
+        except (OSError, TimeoutError, ValueError, smtplib.SMTPException) as error:
             raise _away(error) from None
 
+    async def close(self) -> None:
+        """Each time is a connection of its own."""
+
     def _send(self, letter: EmailMessage) -> None:
-        with smtplib.SMTP(self._host, self._port, timeout=WITHIN) as relay:
-            relay.ehlo()
-            secured = relay.has_extn("starttls")
-            if secured:
-                relay.starttls(context=self._context)
+        # A relay that answers slowly outlasts its time: there is never more than one thread that waits for it.
+        if not self._busy.acquire(blocking=False):
+            raise smtplib.SMTPException("the mail before is still on its way")
+        try:
+            with smtplib.SMTP(self._host, self._port, timeout=WITHIN) as relay:
                 relay.ehlo()
-            if self._login[0]:
-                if not secured:
-                    raise smtplib.SMTPException("it offers no TLS, and the password is not sent without")
-                relay.login(*self._login)
-            if refused := relay.send_message(letter):
-                raise smtplib.SMTPException(f"it refuses {', '.join(refused)}")
+                secured = relay.has_extn("starttls")
+                if secured:
+                    relay.starttls(context=self._context)
+                    relay.ehlo()
+                if self._login[0]:
+                    if not secured:
+                        raise smtplib.SMTPException("it offers no TLS, and the password is not sent without")
+                    relay.login(*self._login)
+                if refused := relay.send_message(letter):
+                    raise smtplib.SMTPException(f"it refuses {', '.join(refused)}")
+        finally:
+            self._busy.release()
 
 
 def _kinds() -> dict[str, Callable[[SplitResult, str, str], Sink]]:

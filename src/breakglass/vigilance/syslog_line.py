@@ -25,21 +25,26 @@ class Collector:
     port: int
     ca: str
     """File of the authorities that are believed; empty: the system's."""
+    setting: str = "siem"
+    """Which setting names it: an error says so, and never repeats the address, which may hold a password."""
 
     @classmethod
-    def of(cls, address: str, ca: str) -> "Collector":
+    def of(cls, address: str, ca: str, *, setting: str = "siem") -> "Collector":
         """Raises `Malformed` for anything but `tls://host:port`: nothing leaves without TLS."""
         shape = _ADDRESS.fullmatch(address)
         if shape is None or int(shape[2]) > 65535:
-            raise Malformed(f"`siem` is {address[:80]!r}.", what_to_do="Write it like tls://siem.example.org:6514.")
-        return cls(host=shape[1].strip("[]"), port=int(shape[2]), ca=ca)
+            raise Malformed(
+                f"`{setting}` has an address that can't be used.",
+                what_to_do="Write it like tls://siem.example.org:6514.",
+            )
+        return cls(host=shape[1].strip("[]"), port=int(shape[2]), ca=ca, setting=setting)
 
     def context(self) -> ssl.SSLContext:
         """Certificate and name are always checked. Raises `Malformed` for a file that holds no certificate."""
         try:
             context = ssl.create_default_context(cafile=self.ca or None)
         except (OSError, ssl.SSLError) as error:
-            raise Malformed(f"`siem_ca` can't be used: {error}.", what_to_do="Name a PEM file.") from None
+            raise Malformed(f"`{self.setting}_ca` can't be used: {error}.", what_to_do="Name a PEM file.") from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 

@@ -15,7 +15,7 @@ from breakglass.storage.work import Read
 from breakglass.views import anchors as anchor_views
 from breakglass.views import log as views
 from breakglass.views import shapes
-from breakglass.views.anchors import Anchored
+from breakglass.views.anchors import ExpectedAnchor
 from breakglass.views.book import Book
 from breakglass.views.verification import LastVerification, Verification
 
@@ -78,5 +78,5 @@ def _checkpoint(look: Read, book: Book) -> shapes.Checkpoint:
     return views.checkpoint(look)
 
 
-def _anchors(look: Read, book: Book, places: Sequence[Anchored]) -> tuple[shapes.Anchor, ...]:
+def _anchors(look: Read, book: Book, places: Sequence[ExpectedAnchor]) -> tuple[shapes.Anchor, ...]:
     return anchor_views.listed(look, places)
