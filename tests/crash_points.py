@@ -31,7 +31,7 @@ DUTIES = (
     *_steps("outbox.claim", "outbox.settle", "ticket.tell"),
     "outbox.claimed",
     "outbox.done",
-    *_each(("duty:alert", "duty:ticket", "duty:grant", "duty:void"), _CALL),
+    *_each(("duty:alert", "duty:ticket", "duty:grant", "duty:void", "duty:retire"), _CALL),
 )
 GRANT = (*_each(("call:open_grant",), _WRITING), "grant.signed", *_steps("open_grant.open_grant"))
 SESSION = (
@@ -64,6 +64,7 @@ ROTATION = (
     "rotation.verified",
     *_steps("rotate.finish"),
     "rotation.done",
+    *_each(("call:retire_credential",), _WRITING),
 )
 REVIEW = (
     *_steps("review.offer_replay", "review.replay"),

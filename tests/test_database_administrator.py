@@ -202,3 +202,64 @@ async def test_last_months_database_opens_nothing(world: Deployment, tmp_path: P
     ran = await world.ssh("echo opened")
     assert ran.code != 0
     assert "opened" not in ran.out
+
+
+async def credentials(world: Deployment) -> list[tuple[str, str, int, bytes]]:
+    """(id, state, version, envelope), the oldest first."""
+    with closing(sqlite3.connect(world.home.database, timeout=10)) as database:
+        return database.execute("SELECT id, state, version, sealed FROM credential ORDER BY version").fetchall()
+
+
+async def twice_changed(world: Deployment) -> None:
+    """There is a current credential, used in a session, and older ones that were."""
+    _, grant = await world.granted()
+    assert (await world.ssh("echo live")).out.strip() == "live"
+    await world.settled()
+    assert (await world.ssh("echo live")).out.strip() == "live"
+    await world.settled()
+    assert grant
+
+
+async def changed(world: Deployment, harm: str) -> None:
+    found = await credentials(world)
+    [current] = [one for one in found if one[1] == "current"]
+    previous = max((one for one in found if one[1] == "previous"), key=lambda one: one[2])
+    with closing(sqlite3.connect(world.home.database, timeout=10)) as database:
+        if harm == "swapped":  # another version's envelope in this one's row
+            database.execute("UPDATE credential SET sealed = ? WHERE id = ?", (previous[3], current[0]))
+        elif harm == "truncated":
+            database.execute("UPDATE credential SET sealed = ? WHERE id = ?", (current[3][:-1], current[0]))
+        elif harm == "rolled back":  # the whole row of before is made the current one
+            database.execute("UPDATE credential SET state = 'previous' WHERE id = ?", (current[0],))
+            database.execute("UPDATE credential SET state = 'current' WHERE id = ?", (previous[0],))
+        else:  # the row of before, in its place and under its name
+            database.execute("DELETE FROM credential WHERE id = ?", (previous[0],))
+            database.execute(
+                "UPDATE credential SET id = ?, version = ?, sealed = ? WHERE id = ?",
+                (previous[0], previous[2], previous[3], current[0]),
+            )
+        database.commit()
+
+
+@pytest.mark.parametrize(
+    ("harm", "words", "found"),
+    [
+        ("swapped", "does not belong to its row", False),
+        ("truncated", "shape of an envelope", False),
+        ("rolled back", "replaced by a newer one", True),
+        ("put in its place", "replaced by a newer one", True),
+    ],
+)
+async def test_a_credentials_row_that_was_changed_is_refused(
+    world: Deployment, harm: str, words: str, found: bool
+) -> None:
+    """By the vault, which asks nobody else. What an envelope holds only it can tell: the verifier has no key, and finds
+    the rows that do not follow from the log."""
+    await twice_changed(world)
+    await changed(world, harm)
+    ran = await world.ssh("echo opened")
+    assert ran.code == 76, ran
+    assert words in ran.err
+    assert "call" in ran.err
+    verified = await world.cli("--json", "audit", "verify")
+    assert verified.code == (7 if found else 0), verified.out

@@ -10,8 +10,9 @@ from sqlalchemy import delete, text, update
 
 from breakglass.app import duties
 from breakglass.audit import evidence
-from breakglass.errors import NotEntitled
-from breakglass.flow import connect, keep
+from breakglass.errors import NotEntitled, Tampered
+from breakglass.flow import connect, keep, rotate
+from breakglass.model.credential import Credential, State
 from breakglass.model.grant import Grant
 from breakglass.model.ids import RecordingId, RequestId, SessionId, grant_of
 from breakglass.model.people import SYSTEM
@@ -19,7 +20,7 @@ from breakglass.model.secret import Secret
 from breakglass.release import Releases
 from breakglass.storage import rosters
 from breakglass.storage.outbox import told
-from breakglass.storage.tables import grant_t
+from breakglass.storage.tables import credential_t, grant_t
 from breakglass.vault.client import VaultClient
 from tests.kit import ACCOUNT, Town
 from tests.servers.postgres import Postgres
@@ -98,6 +99,23 @@ async def test_a_node_that_was_away_is_told_at_its_start(two: tuple[Town, Town])
     await one.close(grant)
     await one.store.run(SYSTEM, lambda work: work.conn.execute(update(grant_t).values(state="active")))
     with pytest.raises(NotEntitled, match="ended"):
+        await connects(other)
+
+
+async def test_a_credential_that_was_replaced_at_one_node_opens_nothing_at_the_other(two: tuple[Town, Town]) -> None:
+    """Also when somebody who writes every table puts the old row back: the other vault was told, by the log."""
+    one, other = two
+    await one.granted()
+    is_current = {"account": ACCOUNT, "state": State.CURRENT}
+    [before] = await one.store.read(lambda look: look.find(Credential, **is_current))
+    await one.do("carol", rotate.demand, ACCOUNT)
+    await one.rotate()
+    c = credential_t.c
+    newer = delete(credential_t).where(c.version > before.version)
+    await one.store.run(SYSTEM, lambda work: work.conn.execute(newer))
+    older = update(credential_t).where(c.id == before.id).values(state="current")
+    await one.store.run(SYSTEM, lambda work: work.conn.execute(older))
+    with pytest.raises(Tampered, match="replaced by a newer one"):
         await connects(other)
 
 

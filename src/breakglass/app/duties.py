@@ -49,6 +49,11 @@ def handlers(store: Store, log: Log, estate: Estate, vault: VaultClient) -> Mapp
     async def void(told: Told) -> None:
         await asyncio.to_thread(vault.void_grant, GrantId(told.about))
 
+    async def retire(told: Told) -> None:
+        """`told` is `credential.previous`."""
+        [proven] = await evidence.proven(store, log, told.index)
+        await asyncio.to_thread(vault.retire_credential, told.about, proven)
+
     async def clock(_: Told) -> None:
         """`told` is `clock.signed`. The vault answers the same when it is asked again after a crash."""
         words = await store.read(times.waiting, estate.chain)
@@ -71,7 +76,7 @@ def handlers(store: Store, log: Log, estate: Estate, vault: VaultClient) -> Mapp
             return
         await store.run(SYSTEM, keks.created, told.about, made)
 
-    return {"grant": grant, "void": void, "clock": clock, "kek": kek}
+    return {"grant": grant, "void": void, "retire": retire, "clock": clock, "kek": kek}
 
 
 def _granted(look: Read, request: str) -> bool:

@@ -1,6 +1,7 @@
 """What the vaults of other nodes gave and ended: this node's vault is told, in the order of the log.
 
     grant.opened ▶ adopt_grants (token, approvals, the entry's proof)      grant.closed, grant.revoked ▶ void_grant
+    credential.previous ▶ retire_credential (the entry's proof)
 
 So a grant is good at every node, asked for again at another vault it is the same one, and ended once it is ended
 everywhere. That happens a few times a second and before each release to a session; after a start, for every grant that
@@ -22,6 +23,7 @@ from breakglass.storage.work import Read
 from breakglass.trust.statement import Signed
 from breakglass.vault.asking import Elsewhere
 from breakglass.vault.client import VaultClient
+from breakglass.vault.evidence import RETIRED
 
 EVERY = 0.3
 AT_ONCE = 32
@@ -62,11 +64,16 @@ class Fellows:
         """Tell the vault of everything up to now. Raises `Unavailable`, `Sealed`: then it is told again."""
         async with self._turn:
             since = self.store.now() - LONGEST
-            while found := await self.store.read(evidence.entries_after, self._told, (OPENED, *ENDED), since=since):
+            while found := await self.store.read(
+                evidence.entries_after, self._told, (OPENED, *ENDED, RETIRED), since=since
+            ):
                 await self._adopt([index for index, kind, _ in found if kind == OPENED])
-                for _, kind, grant in found:
+                for index, kind, about in found:
                     if kind in ENDED:
-                        await asyncio.to_thread(self.vault.void_grant, grant)
+                        await asyncio.to_thread(self.vault.void_grant, about)
+                    elif kind == RETIRED:
+                        [proof] = await evidence.proven(self.store, self.log, index)
+                        await asyncio.to_thread(self.vault.retire_credential, about, proof)
                 self._told = found[-1][0]
 
     async def _adopt(self, indexes: Sequence[int]) -> None:

@@ -23,7 +23,7 @@ def lines_of(size: int) -> str:
 
 
 def lines_below(signed: bytes, rosters: Sequence[Roster]) -> list[Anchor]:
-    """A cosigned checkpoint's lines as anchors, those of the witnesses that its rosters name: others count for nothing."""
+    """A cosigned checkpoint's lines as anchors: those of witnesses whom its rosters name; others count for nothing."""
     found = note.parse(signed)
     head = note.parse_checkpoint(found.text)
     names = {one.key.name for roster in rosters for one in roster.witnesses.known}

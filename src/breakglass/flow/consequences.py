@@ -4,6 +4,7 @@ alert   people are told            grant  the vault opens the grant
 ticket  the ticket gets a line     void   the vault forgets the grant
 rotate  the engine is woken        clock  the vault judges whether enough custodians confirm the time
 kek    the vault makes another key-encryption key
+retire the vault releases this credential to no session any more
 """
 
 CONSEQUENCES: dict[str, tuple[str, ...]] = {
@@ -33,6 +34,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "roster.proposed": ("alert",),
     "roster.adopted": ("alert",),
     "credential.stored": ("alert",),
+    "credential.previous": ("retire",),
     "clock.went_back": ("alert",),
     "clock.signed": ("clock", "alert"),
     "clock.refused": ("alert",),

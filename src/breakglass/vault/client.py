@@ -90,6 +90,9 @@ class VaultClient:
     def store(self, account: str, credential: str, version: int, secret: Secret) -> bytes:
         return cast(bytes, self._call("store", account=account, credential=credential, version=version, secret=secret))
 
+    def retire_credential(self, credential: str, evidence: Evidence) -> None:
+        self._call("retire_credential", credential=credential, evidence=evidence)
+
     def check(self, account: str, deposited: Deposited) -> None:
         self._call("check", account=account, deposited=deposited)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from breakglass.codec import note
-from breakglass.errors import Malformed
+from breakglass.errors import Malformed, Tampered, WrongState
 from breakglass.model.ids import checked
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, SecretKind
@@ -22,11 +22,11 @@ from breakglass.vault import envelope, judge, kek_rotation, passwords, pinning, 
 from breakglass.vault.answers import Released
 from breakglass.vault.asking import Deposited, Past, Placed, Purpose
 from breakglass.vault.envelope import Bound
-from breakglass.vault.evidence import RELEASE, Evidence
+from breakglass.vault.evidence import RELEASE, RETIRED, Entry, Evidence
 from breakglass.vault.grants import Grants, live, not_entitled
 from breakglass.vault.opened import Opened
 from breakglass.vault.overriding import judge_override
-from breakglass.vault.state import FOREVER, State
+from breakglass.vault.state import FOREVER, Retired, State
 
 CREDENTIALS_MAX = 64
 SESSIONS_MAX = 10_000
@@ -84,6 +84,22 @@ class Vault(Grants):
         with self._opened() as opened:
             _open(opened, account, deposited).wipe()
 
+    def retire_credential(self, credential: str, evidence: Evidence) -> None:
+        """A newer one took this credential's place, as the log says: it, and what is older, opens no session any more.
+
+        Again and again is fine. Raises `NotEntitled`, `Tampered`."""
+        checked("crd", credential)
+        with self._opened() as opened:
+            entry = opened.entry(evidence, RETIRED, credential)
+            account, version = entry.data.get("account"), entry.data.get("version")
+            if not isinstance(account, str) or type(version) is not int:
+                raise not_entitled("The log entry does not say which version of which account.", credential)
+            checked("acc", account)
+            held = opened.state.retired.get(account)
+            if held is None or held.version < version:
+                retired = {**opened.state.retired, account: Retired(version=version, index=entry.index)}
+                _use_up(opened, replace(opened.state, retired=retired), entry.size)
+
     # -- key-encryption keys (kek_rotation) ---------------------------------------------------------------------------
     def rotate_kek(self, statement: Signed) -> int:
         """Make the key-encryption key that a custodian asks for. Returns the number of the newest one.
@@ -129,6 +145,7 @@ class Vault(Grants):
             entry = opened.release(evidence, session, now)
             entry.must_say(purpose=Purpose.SESSION, account=account.id, grant=said.grant)
             entry.must_not_contradict(credential=deposited.credential, version=deposited.version)
+            _must_be_current(state.retired.get(account.id), deposited, entry)
             whose = state.by_session(session)
             if whose not in (None, given) or len(given.sessions) >= SESSIONS_MAX:
                 raise not_entitled("This session belongs to another grant, or there are too many.", session)
@@ -242,6 +259,20 @@ class Vault(Grants):
             nonces = {**state.nonces, **{one.nonce: FOREVER for one in found}}
             opened.commit(replace(state, grants=grants, nonces=nonces), latest=wall)
             return opened.now()
+
+
+def _must_be_current(retired: Retired | None, one: Deposited, entry: Entry) -> None:
+    """Raises `Tampered` for a credential that was replaced before this release was noted, and `WrongState` for one that
+    was replaced since."""
+    if retired is None or one.version > retired.version:
+        return
+    if entry.index < retired.index:
+        raise WrongState("The password was changed meanwhile.", what_to_do="Connect again.", about=entry.about)
+    raise Tampered(
+        f"Version {one.version} of this credential was replaced by a newer one, and the database has it as current.",
+        what_to_do="Somebody changed rows of the database, or restored an old copy: call custodians and auditors.",
+        about=entry.about,
+    )
 
 
 def _use_up(opened: Opened, state: State, size: int) -> None:

@@ -27,6 +27,7 @@ NOTE_MAX = 100_000
 RELEASE = "secret.release"
 APPROVED = "request.approved"
 OPENED = "grant.opened"
+RETIRED = "credential.previous"
 _MEMBERS = {"v", "kind", "at", "by", "about", "data"}
 
 

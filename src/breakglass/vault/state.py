@@ -62,6 +62,14 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retired:
+    """Up to this version, an account's credentials were replaced by newer ones; so the log says in this entry."""
+
+    version: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     deployment: str
     origin: str
@@ -87,6 +95,8 @@ class State:
     """Log entries that served a release, with their instant."""
     floor: int = 0
     """Entries below it serve no release any more."""
+    retired: Mapping[str, Retired] = field(default_factory=dict)
+    """Of each account whose credential was ever replaced: what is older opens no session any more."""
 
     def knows_seal(self, hashed: str) -> bool:
         """Whether this is the seal.json of this state: by its hex SHA-256."""
@@ -184,7 +194,12 @@ def _to_json(state: State) -> dict[str, Any]:
         "nonces": {nonce: instant.write(end) for nonce, end in state.nonces.items()},
         "used": {str(index): instant.write(at) for index, at in state.used.items()},
         "floor": state.floor,
+        **({"retired": _retired_json(state.retired)} if state.retired else {}),
     }
+
+
+def _retired_json(retired: Mapping[str, Retired]) -> dict[str, dict[str, int]]:
+    return {account: {"version": one.version, "index": one.index} for account, one in retired.items()}
 
 
 def _from_json(value: dict[str, Any]) -> State:
@@ -219,6 +234,10 @@ def _from_json(value: dict[str, Any]) -> State:
         nonces={nonce: instant.read(end) for nonce, end in value["nonces"].items()},
         used={int(index): instant.read(at) for index, at in value["used"].items()},
         floor=value["floor"],
+        retired={
+            account: Retired(version=one["version"], index=one["index"])
+            for account, one in value.get("retired", {}).items()
+        },
     )
     if _to_json(state) != value:
         raise ValueError("left over members")
