@@ -119,6 +119,17 @@ async def test_a_credential_that_was_replaced_at_one_node_opens_nothing_at_the_o
         await connects(other)
 
 
+async def test_a_row_that_was_bent_keeps_nothing_from_the_other_vault(two: tuple[Town, Town]) -> None:
+    """Its column says another credential than its leaf: that one is not retired, and people get in all the same."""
+    one, other = two
+    await one.granted()
+    await one.do("carol", rotate.demand, ACCOUNT)
+    await one.rotate()
+    bend = text("UPDATE entry SET about = 'crd_another' WHERE kind = 'credential.previous'")
+    await one.store.run(SYSTEM, lambda work: work.conn.execute(bend))
+    assert await connects(other) == "root"
+
+
 async def test_a_deleted_row_gives_no_second_grant(two: tuple[Town, Town]) -> None:
     """The first vault gave it, the row was deleted, and the duty comes to the other node: the same token, no longer."""
     one, other = two

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from breakglass.audit import evidence
 from breakglass.audit.log import Log
-from breakglass.errors import BreakglassError, Unavailable
+from breakglass.errors import BreakglassError, Refused, Tampered, Unavailable
 from breakglass.model.request import Approval
 from breakglass.storage.outbox import told
 from breakglass.storage.store import Store
@@ -72,9 +72,15 @@ class Fellows:
                     if kind in ENDED:
                         await asyncio.to_thread(self.vault.void_grant, about)
                     elif kind == RETIRED:
-                        [proof] = await evidence.proven(self.store, self.log, index)
-                        await asyncio.to_thread(self.vault.retire_credential, about, proof)
+                        await self._retire(index, about)
                 self._told = found[-1][0]
+
+    async def _retire(self, index: int, credential: str) -> None:
+        [proof] = await evidence.proven(self.store, self.log, index)
+        try:
+            await asyncio.to_thread(self.vault.retire_credential, credential, proof)
+        except (Refused, Tampered) as refusal:  # a row that was bent must not keep what is behind it from the vault
+            _log.error("the vault does not take that %s was replaced: %s", credential, refusal.message)
 
     async def _adopt(self, indexes: Sequence[int]) -> None:
         given = await self.store.read(_given, indexes)
