@@ -111,7 +111,8 @@ async def test_without_a_channel_the_file_still_tells(tmp_path: Path) -> None:
         async def nothing(_: Told) -> None:
             """The vault's duties are not this test's."""
 
-        work = asyncio.create_task(outbox.work_off(town.store, {"grant": nothing, "void": nothing, **duties}, bell))
+        vault = dict.fromkeys(("grant", "void", "retire"), nothing)
+        work = asyncio.create_task(outbox.work_off(town.store, {**vault, **duties}, bell))
         id, _ = await town.granted()
         async with asyncio.timeout(20):
             while not path.exists() or "may use root on db1" not in path.read_text():  # noqa: ASYNC110
