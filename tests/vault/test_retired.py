@@ -1,10 +1,13 @@
 """A credential that was replaced opens no session any more, whatever the database says is current."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from breakglass.errors import NotEntitled, Tampered, WrongState
 from breakglass.vault.asking import Deposited, Purpose
 from breakglass.vault.evidence import Evidence
+from breakglass.vault.state import Retired
 from tests.vault.rig import OTHER_PLACE, PLACE, World, event
 
 
@@ -21,7 +24,7 @@ def test_the_older_one_is_refused_and_the_newer_one_is_not(world: World) -> None
     world.release(token, "ses_1", old).secret.wipe()
     world.vault.retire_credential(old.credential, retired(world, old))
     for _ in range(2):
-        with pytest.raises(Tampered, match="replaced by a newer one"):
+        with pytest.raises(Tampered, match="was replaced"):
             world.release(token, "ses_2", old)
         world.release(token, "ses_3", new).secret.wipe()
         world.restart()  # and after a restart
@@ -49,6 +52,30 @@ def test_it_never_goes_back_and_concerns_no_other_account(world: World) -> None:
             world.release(token, f"ses_{one.version}", one)
     world.release(token, "ses_3", versions[2]).secret.wipe()
     world.vault.check(OTHER_PLACE, other)
+
+
+def test_a_candidate_can_take_the_place_of_a_later_one(world: World) -> None:
+    """A rotation hangs with candidate 2, a custodian stores version 3, and then the rotation ends."""
+    first, candidate, stored = (world.deposit(credential=f"crd_{n}", version=n) for n in (1, 2, 3))
+    for one in (first, stored):
+        world.vault.retire_credential(one.credential, retired(world, one))
+    token = world.open_grant()
+    world.release(token, "ses_2", candidate).secret.wipe()
+    for one in (first, stored):
+        with pytest.raises(Tampered, match="was replaced"):
+            world.release(token, f"ses_{one.version}", one)
+
+
+@given(st.lists(st.integers(min_value=1, max_value=40)))
+def test_the_ranges_hold_what_was_said_and_no_more(versions: list[int]) -> None:
+    held = Retired()
+    for index, version in enumerate(versions):
+        held = held.with_version(version, index)
+    assert [one for one in range(42) if one in held] == sorted(set(versions))
+    assert held.index == len(versions) - 1
+    ends = [end for span in held.versions for end in span]
+    assert ends == sorted(ends)
+    assert all(before + 1 < first for (_, before), (first, _) in zip(held.versions, held.versions[1:], strict=False))
 
 
 def test_only_what_the_log_says(world: World) -> None:

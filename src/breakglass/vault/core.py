@@ -85,7 +85,7 @@ class Vault(Grants):
             _open(opened, account, deposited).wipe()
 
     def retire_credential(self, credential: str, evidence: Evidence) -> None:
-        """A newer one took this credential's place, as the log says: it, and what is older, opens no session any more.
+        """Another one took this credential's place, as the log says: it opens no session any more.
 
         Again and again is fine. Raises `NotEntitled`, `Tampered`."""
         checked("crd", credential)
@@ -95,9 +95,9 @@ class Vault(Grants):
             if not isinstance(account, str) or type(version) is not int:
                 raise not_entitled("The log entry does not say which version of which account.", credential)
             checked("acc", account)
-            held = opened.state.retired.get(account)
-            if held is None or held.version < version:
-                retired = {**opened.state.retired, account: Retired(version=version, index=entry.index)}
+            held = opened.state.retired.get(account, Retired())
+            if version not in held:
+                retired = {**opened.state.retired, account: held.with_version(version, entry.index)}
                 _use_up(opened, replace(opened.state, retired=retired), entry.size)
 
     # -- key-encryption keys (kek_rotation) ---------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Vault(Grants):
             entry = opened.release(evidence, session, now)
             entry.must_say(purpose=Purpose.SESSION, account=account.id, grant=said.grant)
             entry.must_not_contradict(credential=deposited.credential, version=deposited.version)
-            _must_be_current(state.retired.get(account.id), deposited, entry)
+            _must_not_be_retired(state.retired.get(account.id, Retired()), deposited, entry)
             whose = state.by_session(session)
             if whose not in (None, given) or len(given.sessions) >= SESSIONS_MAX:
                 raise not_entitled("This session belongs to another grant, or there are too many.", session)
@@ -261,15 +261,15 @@ class Vault(Grants):
             return opened.now()
 
 
-def _must_be_current(retired: Retired | None, one: Deposited, entry: Entry) -> None:
+def _must_not_be_retired(retired: Retired, one: Deposited, entry: Entry) -> None:
     """Raises `Tampered` for a credential that was replaced before this release was noted, and `WrongState` for one that
     was replaced since."""
-    if retired is None or one.version > retired.version:
+    if one.version not in retired:
         return
     if entry.index < retired.index:
         raise WrongState("The password was changed meanwhile.", what_to_do="Connect again.", about=entry.about)
     raise Tampered(
-        f"Version {one.version} of this credential was replaced by a newer one, and the database has it as current.",
+        f"Version {one.version} of this credential was replaced, and the database has it as current.",
         what_to_do="Somebody changed rows of the database, or restored an old copy: call custodians and auditors.",
         about=entry.about,
     )

@@ -63,10 +63,28 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retired:
-    """Up to this version, an account's credentials were replaced by newer ones; so the log says in this entry."""
+    """The versions of an account's credential that were replaced; so the log says, the last time in this entry.
 
-    version: int
-    index: int
+    One by one and not as a limit: a candidate of a rotation that hangs can become the current credential after a
+    custodian stored a later one. They are kept as ranges, since nearly always they follow each other.
+    """
+
+    versions: tuple[tuple[int, int], ...] = ()
+    """First and last of each range, in their order, with a gap between two of them."""
+    index: int = -1
+
+    def __contains__(self, version: int) -> bool:
+        return any(first <= version <= last for first, last in self.versions)
+
+    def with_version(self, version: int, index: int) -> "Retired":
+        """With one more; `index` is its entry's."""
+        joined: list[tuple[int, int]] = []
+        for first, last in sorted((*self.versions, (version, version))):
+            if joined and first <= joined[-1][1] + 1:
+                joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+            else:
+                joined.append((first, last))
+        return Retired(versions=tuple(joined), index=max(self.index, index))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +114,7 @@ class State:
     floor: int = 0
     """Entries below it serve no release any more."""
     retired: Mapping[str, Retired] = field(default_factory=dict)
-    """Of each account whose credential was ever replaced: what is older opens no session any more."""
+    """Of each account whose credential was ever replaced: these versions open no session any more."""
 
     def knows_seal(self, hashed: str) -> bool:
         """Whether this is the seal.json of this state: by its hex SHA-256."""
@@ -198,8 +216,11 @@ def _to_json(state: State) -> dict[str, Any]:
     }
 
 
-def _retired_json(retired: Mapping[str, Retired]) -> dict[str, dict[str, int]]:
-    return {account: {"version": one.version, "index": one.index} for account, one in retired.items()}
+def _retired_json(retired: Mapping[str, Retired]) -> dict[str, Any]:
+    return {
+        account: {"versions": [list(span) for span in one.versions], "index": one.index}
+        for account, one in retired.items()
+    }
 
 
 def _from_json(value: dict[str, Any]) -> State:
@@ -235,7 +256,7 @@ def _from_json(value: dict[str, Any]) -> State:
         used={int(index): instant.read(at) for index, at in value["used"].items()},
         floor=value["floor"],
         retired={
-            account: Retired(version=one["version"], index=one["index"])
+            account: Retired(versions=tuple((first, last) for first, last in one["versions"]), index=one["index"])
             for account, one in value.get("retired", {}).items()
         },
     )
