@@ -201,6 +201,11 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
     session = "ses_5566778899aabbccddee"
     erased = {"entries": "12 40 41", "because": "A request under the law; the review is over."}
     overridden = {"until": instant.write(AT + timedelta(hours=4)), "because": "The link to both witnesses is cut."}
+    gone_on = {
+        "origin": f"{ORIGIN}/2",
+        "former": f"4711 {b64encode(seed('former')).decode()}",
+        "because": "The disk of the database died; this is the copy of Monday.",
+    }
     return [
         ("bo", drawn(Kind.APPROVE, "bo", request, agreed(roster), roster)),
         ("cy", drawn(Kind.DENY, "cy", request, denied, roster)),
@@ -211,6 +216,7 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
         ("dora", drawn(Kind.ERASE, "dora", "era_00112233445566778899", erased, roster)),
         ("finn", drawn(Kind.KEK, "finn", f"{DEPLOYMENT}/kek", {"next": "2"}, roster)),
         ("finn", drawn(Kind.OVERRIDE, "finn", f"{DEPLOYMENT}/witnesses", overridden, roster)),
+        ("eve", drawn(Kind.NEXT_LOG, "eve", f"{DEPLOYMENT}/log", gone_on, roster)),
     ]
 
 

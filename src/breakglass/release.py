@@ -59,7 +59,10 @@ class Releases:
         self._cosignatures, self._catch_up = cosignatures, catch_up
 
     async def must_be_open(self) -> None:
-        """Raises `Sealed`, `ClockWentBack` and `Unavailable`, before anybody begins what needs a release."""
+        """Before anybody begins what needs a release. Raises `Sealed`, `ClockWentBack`, `Unavailable`, and `Tampered`
+        while the vault refuses the log."""
+        if self.log.tampered:
+            raise self.log.tampered
         status = await asyncio.to_thread(self.vault.status)
         if status.sealed:
             raise Sealed(

@@ -230,6 +230,13 @@ class FakeVault:
         self.store, self.script = store, script
         self.given: list[Secret] = []
 
+    async def must_be_open(self) -> None:
+        match self.script.choose("open", "sealed", "refused"):
+            case "sealed":
+                raise Sealed("sealed", what_to_do="")
+            case "refused":
+                raise Tampered("the log is cut", what_to_do="")
+
     def mint(self, account: str, credential: str, version: int, /) -> bytes:
         match self.script.choose("mint", "sealed", "damaged"):
             case "sealed":

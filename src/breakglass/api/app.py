@@ -24,6 +24,7 @@ from breakglass.api.routes import (
     grants,
     home,
     login,
+    next_log,
     requests,
     reviews,
     roster,
@@ -56,6 +57,7 @@ GROUPS: Sequence[Callable[[Api, House], None]] = (
     clock.add,
     erasures.add,
     witnesses.add,
+    next_log.add,
 )
 
 

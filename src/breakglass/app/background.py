@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from breakglass.app.recordings import Playback
 from breakglass.audit import evidence
 from breakglass.errors import BreakglassError, Refused, Sealed, Tampered, Unavailable
-from breakglass.flow import clock, expire, override, rotate, seal
+from breakglass.flow import clock, expire, next_log, override, rotate, seal
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
@@ -38,6 +38,7 @@ async def look_after(node: "Node") -> bool:
             await node.store.run(SYSTEM, _note, Fact("vault.opened", node.settings.node))
         await _mind_shares(node, status.share_set)
         await _mind_override(node, status.unwitnessed_until)
+        await _mind_next_log(node, status.log)
         checkpoint = await node.store.read(evidence.newest_checkpoint)
         if checkpoint is not None and checkpoint != node.confirmed:
             await asyncio.to_thread(client.confirm, checkpoint)
@@ -85,6 +86,21 @@ async def _mind_override(node: "Node", held: datetime | None) -> None:
     await node.store.run(SYSTEM, override.begun, chain, until)
 
 
+async def _mind_next_log(node: "Node", held: int) -> None:
+    """Bring custodians' word for the next log to this node's vault, which still signs log `held`."""
+    chain = node.estate.chain
+    told = await node.store.read(next_log.due, chain, held)
+    if told is None:
+        return
+    try:
+        before = await asyncio.to_thread(node.vault.client.next_log, told.words, told.proofs)
+    except (Refused, Tampered) as refusal:
+        await node.store.run(SYSTEM, next_log.refused, chain, f"{refusal.message} {refusal.what_to_do}")
+        return
+    node.log.tampered = None
+    await node.store.run(SYSTEM, next_log.begun, chain, told.number, before)
+
+
 async def care(node: "Node") -> None:
     alarmed = False
     while True:
@@ -94,6 +110,7 @@ async def care(node: "Node") -> None:
             await look_after(node)
             if node.log.tampered:
                 raise node.log.tampered
+            alarmed = False
         except (Sealed, Unavailable) as error:
             _log.info("the vault waits: %s", error)
         except Tampered as error:

@@ -28,6 +28,7 @@ from breakglass.codec.cosignature import cosigned
 from breakglass.codec.lines import clean
 from breakglass.errors import BadSignature, BreakglassError, Malformed, Tampered
 from breakglass.trust import chain as chains
+from breakglass.trust import next_log
 from breakglass.trust.reviewed import line_of
 from breakglass.trust.roster import Roster
 from breakglass.trust.statement import Statement
@@ -134,6 +135,7 @@ class _Run:
         if self.bundle.entries[-1].opened:
             raise Malformed("Its last entry has no private values.", what_to_do=_CALL)
         must_be_whole(self.erasures)
+        self._must_be_its_log(head.origin)
         self._witnesses(head)
         self.where = "the bundle"
         if bundle.request not in self.followed.rows["request"]:
@@ -160,10 +162,18 @@ class _Run:
 
     def _signed_head(self, signed: bytes) -> note.Checkpoint:
         """What the log's key signed, of this log."""
-        found = note.parse_checkpoint(note.verify(signed, [self.founding.keys.log]).text)
-        if found.origin != self.founding.origin or found.extensions:
-            raise Malformed(f"It is of the log {found.origin}, not of {self.founding.origin}.", what_to_do=_CALL)
+        key = next_log.key_for(self.founding, signed)
+        found = note.parse_checkpoint(note.verify(signed, [key.vkey]).text)
+        if found.extensions:
+            raise Malformed("Its checkpoint says more than origin, size and root.", what_to_do=_CALL)
         return found
+
+    def _must_be_its_log(self, origin: str) -> None:
+        """Where this log went on from one before, custodians signed for it. (Of the ones before are only the
+        checkpoints that witnesses saw.)"""
+        number = next_log.number_of(origin, self.founding.origin)
+        if number != self.said.logs.number:
+            raise Tampered(f"It holds no word of custodians for the log {origin}.", what_to_do=_CALL)
 
     def _heads(self, head: note.Checkpoint) -> None:
         before = -1
@@ -183,6 +193,8 @@ class _Run:
             self.where = "a witnessed checkpoint"
             seen = self._signed_head(one.checkpoint)
             self.where = f"the witnessed checkpoint over {seen.size} entries"
+            if next_log.number_of(seen.origin, self.founding.origin) > self.said.logs.number:
+                raise Tampered("It is of a log that custodians did not sign for.", what_to_do=_CALL)
             if seen.size <= before:
                 raise Malformed("The witnessed checkpoints are not in order.", what_to_do=_CALL)
             before = seen.size

@@ -19,6 +19,7 @@ from breakglass.audit.tiles import CHECKPOINT, WIDTH, Tile, bundle, levels, tile
 from breakglass.codec import note
 from breakglass.codec.cosignature import parse_lines
 from breakglass.errors import BreakglassError, Malformed, Sealed, Tampered
+from breakglass.trust import next_log
 from breakglass.trust.tree import EMPTY_ROOT, fold, leaf_hash, perfect_subtrees, subtree_root
 
 _CALL = "Run `breakglass audit verify`; call the auditors."
@@ -41,11 +42,13 @@ def export_tiles(source: Engine | str, folder: Path, *, pin: str) -> Exported:
     with reading(source) as db:
         roster = founding_roster(db, pin)
         signed = _newest(db)
-        seen = note.parse_checkpoint(note.verify(signed, [roster.keys.log]).text)
-        if seen.origin != roster.origin:
-            raise Tampered("The newest checkpoint is another log's.", what_to_do=_CALL)
         try:
-            return _export(db, folder, signed, seen, roster.keys.log)
+            key = next_log.key_for(roster, signed)
+        except Malformed:
+            raise Tampered("The newest checkpoint is another log's.", what_to_do=_CALL) from None
+        seen = note.parse_checkpoint(note.verify(signed, [key.vkey]).text)
+        try:
+            return _export(db, folder, signed, seen, key.vkey)
         except OSError as error:
             raise Malformed(
                 f"{folder} can't be written: {error.strerror}.", what_to_do="Name a folder with room, that is yours."

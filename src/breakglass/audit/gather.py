@@ -3,6 +3,7 @@
 request ─▶ grant ─▶ sessions ─▶ recordings, replays          and every version of the roster: by them
    │         └────▶ rotations                                all of it is judged
    └─▶ review, ticket                                       erasures of private values: who signed them
+                                                            that the log went on from one before: who signed
 
 First an entry is written that names all of it (`manifest`), then the bundle is made from just that. So whoever leaves
 an entry out of a bundle later is found out, and the log tells who was given what.
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 
-from breakglass.audit import evidence
+from breakglass.audit import evidence, next_logs
 from breakglass.audit.bundle import EXPORTED, Bundle, CosignedHead, Proven, SeenHead, manifest
 from breakglass.audit.cosignatures import cosigned_by
 from breakglass.audit.erasing import GONE
@@ -22,7 +23,7 @@ from breakglass.audit.event import parse
 from breakglass.audit.said import ADOPTED, statements_of, version_of
 from breakglass.audit.store_tree import hash_of, prove
 from breakglass.codec import note
-from breakglass.errors import NotFound, Tampered
+from breakglass.errors import NotFound, Tampered, WrongState
 from breakglass.model.grant import Grant
 from breakglass.model.recording import Recording
 from breakglass.model.request import AccessRequest
@@ -32,6 +33,7 @@ from breakglass.model.session import Session
 from breakglass.model.ticket import Ticket
 from breakglass.storage import books, openings
 from breakglass.storage.work import Read
+from breakglass.trust import next_log
 from breakglass.trust.roster import Roster
 from breakglass.trust.roster import parse as parse_roster
 from breakglass.trust.statement import parse as parse_statement
@@ -65,6 +67,7 @@ def bundle(look: Read, request: str, export: str) -> Bundle:
     found = _rows(look, request, event.number("size"), _e.idx, _e.leaf, _e.leaf_hash)
     if manifest((row.idx, row.leaf_hash) for row in found) != event.text("hash"):
         raise Tampered("The log no longer holds what this export named.", what_to_do=_CALL)
+    _must_name_its_log(found, newest.note)
     rows = [*found, last]
     opened = openings.of(look, [row.idx for row in rows])
     proven = [
@@ -89,8 +92,19 @@ def _rows(look: Read, request: str, size: int, *columns: Any) -> Sequence[Any]:
     abouts = _abouts(look, request)
     query = select(_e.leaf).where(_e.idx < size, _e.kind == GONE, or_(*abouts))
     erasures = {parse(leaf).text("erasure") for leaf in look.conn.execute(query).scalars()}
-    query = select(*columns).where(_e.idx < size, or_(_e.kind == ADOPTED, _e.about.in_(erasures), *abouts))
+    always = _e.kind.in_((ADOPTED, next_logs.SIGNED, next_logs.BEGUN))
+    query = select(*columns).where(_e.idx < size, or_(always, _e.about.in_(erasures), *abouts))
     return look.conn.execute(query.order_by(_e.idx)).all()
+
+
+def _must_name_its_log(rows: Sequence[Any], newest: bytes) -> None:
+    """The bundle holds custodians' words for the log whose checkpoint it stands on. Raises `WrongState`."""
+    said = [parse(row.leaf) for row in rows]
+    founded = parse_roster(version_of(said[0]).document).origin
+    begun = sum(event.kind == next_logs.BEGUN for event in said)
+    present = note.parse_checkpoint(note.parse(newest).text).origin
+    if present != next_log.origin_of(founded, next_log.FIRST + begun):
+        raise WrongState(f"The log goes on as {present} since this was exported.", what_to_do="Export it again.")
 
 
 def _abouts(look: Read, request: str) -> list[ColumnElement[bool]]:

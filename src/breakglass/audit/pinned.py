@@ -5,13 +5,16 @@ import re
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from breakglass.audit import next_logs
 from breakglass.audit.event import parse
 from breakglass.audit.said import ADOPTED, version_of
 from breakglass.audit.source import Source, reading
 from breakglass.errors import Malformed, Tampered
 from breakglass.trust import chain as chains
+from breakglass.trust import next_log
 from breakglass.trust.roster import Roster
 
+_BEGUN = f"SELECT idx FROM entry WHERE kind = '{next_logs.BEGUN}'"  # noqa: S608 (ours)
 _PIN = re.compile(r"[0-9a-f]{64}")
 
 
@@ -37,6 +40,8 @@ def founding_roster(db: Source, pin: str) -> Roster:
 
 
 def vkey(source: Engine | str, *, pin: str) -> str:
-    """The log's verifier key (C2SP signed-note) from the pinned roster: what other people's tools ask for."""
+    """The verifier key (C2SP signed-note) of the present log, from the pinned roster: what other people's tools ask
+    for. Which log it is, its entries say."""
     with reading(source) as db:
-        return founding_roster(db, pin).keys.log
+        begun = sum(1 for _ in db.rows(_BEGUN))
+        return next_log.key_of(founding_roster(db, pin), next_log.FIRST + begun).vkey

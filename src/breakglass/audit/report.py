@@ -76,6 +76,8 @@ class Window:
 class Report:
     deployment: str
     origin: str
+    continued: Sequence[str]
+    """Where custodians went on with a next log, in words."""
     root: str
     """Base64 of the tree's root over all entries, recomputed; empty when it could not be."""
     roster: int
@@ -127,6 +129,7 @@ class Report:
         )
         told = [f"{self._level(level):<11}  {words}" for level, words in LEVELS.items()]
         told += [counts, f"Root over all entries: {self.root or 'could not be computed'}"]
+        told += self.continued
         if self.stamped:
             told.append(self.stamped)
         if self.lost:

@@ -10,14 +10,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from breakglass.audit import keks, overrides, times
+from breakglass.audit import keks, next_logs, overrides, times
+from breakglass.audit.continued import Continued
 from breakglass.audit.erasing import SIGNED, Erasures
 from breakglass.audit.event import Event
 from breakglass.codec import instant
 from breakglass.codec.private import Unknown
 from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed, NotEntitled, Replayed, Tampered
 from breakglass.model.ids import UserId
-from breakglass.model.people import Role
+from breakglass.model.people import Person, Role
 from breakglass.trust import chain as chains
 from breakglass.trust import clock, override, terms
 from breakglass.trust.chain import Chain, Version
@@ -36,8 +37,10 @@ CARRIES: Mapping[str, Kind] = {
     SIGNED: Kind.ERASE,
     keks.SIGNED: Kind.KEK,
     overrides.SIGNED: Kind.OVERRIDE,
+    next_logs.SIGNED: Kind.NEXT_LOG,
 }
 """Entries that are nothing without a statement, and of which kind it is."""
+_CUSTODIANS = frozenset({Kind.KEK, Kind.OVERRIDE, Kind.NEXT_LOG, Kind.CLOCK})
 REPLAY = "replay"
 ADOPTED = "roster.adopted"
 _TWICE = frozenset({("roster.signed", ADOPTED), ("secret.release", "secret.release")})
@@ -63,6 +66,7 @@ class Said:
 
     def __init__(self, pin: str, root: Callable[[int], bytes], erasures: Erasures) -> None:
         self.chain: Chain | None = None
+        self.logs = Continued()
         self.count = 0
         self.seen = 0
         """The largest log head that a valid statement names."""
@@ -99,6 +103,8 @@ class Said:
                 self._must_be_the_time(event, said)
         elif event.kind == overrides.BEGUN:
             self._must_be_overridden(event)
+        elif event.kind == next_logs.BEGUN and self.chain is not None:
+            self.logs.begin(index, event, self.chain.head)
         elif event.kind == ADOPTED:
             for signed in statements_of(event):
                 self._heads(index, signed, parse_statement(signed.text), event)
@@ -178,14 +184,8 @@ class Said:
             raise BadSignature("It is for another session.", what_to_do=_CALL)
         elif statement.kind is Kind.ERASE:
             self._erasures.signed(event.about, statement, person.roles)
-        elif statement.kind in (Kind.KEK, Kind.OVERRIDE) and Role.CUSTODIAN not in person.roles:
-            raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)
-        elif statement.kind is Kind.OVERRIDE:
-            self._overrides.setdefault(facts["until"], set()).add(person.id)
-        elif statement.kind is Kind.CLOCK:
-            if Role.CUSTODIAN not in person.roles:
-                raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)
-            self._times[person.id] = instant.read(facts["now"])
+        elif statement.kind in _CUSTODIANS:
+            self._must_be_custodians(statement, person)
         elif statement.kind is Kind.REVIEW:
             asked = self._asked.get(facts["request"])
             if (facts["request"], facts["account"]) != (event.text("request"), event.text("account")):
@@ -193,6 +193,17 @@ class Said:
             involved = {asked.by if asked else "", *self._approvers.get(facts["request"], ())}
             if statement.person != event.by or Role.AUDITOR not in person.roles or statement.person in involved:
                 raise BadSignature(f"{statement.person} could not sign this review.", what_to_do=_CALL)
+
+    def _must_be_custodians(self, statement: Statement, person: Person) -> None:
+        """Only they say this; and what follows from it is judged where enough of them did."""
+        if Role.CUSTODIAN not in person.roles:
+            raise BadSignature(f"{person.id} is no custodian.", what_to_do=_CALL)
+        if statement.kind is Kind.OVERRIDE:
+            self._overrides.setdefault(statement.facts["until"], set()).add(person.id)
+        elif statement.kind is Kind.NEXT_LOG:
+            self.logs.signed(statement)
+        elif statement.kind is Kind.CLOCK:
+            self._times[person.id] = instant.read(statement.facts["now"])
 
     def _must_be_the_time(self, event: Event, said: Mapping[str, datetime]) -> None:
         """The log's instants go back here, so enough custodians must have said so, and just that."""

@@ -8,9 +8,11 @@ It keeps nothing of the log but tile roots and what the story needs, and it goes
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from breakglass.audit import event as events
+from breakglass.audit import next_logs
 from breakglass.audit.checkpoints import Checkpoints
 from breakglass.audit.erasing import Erasures
 from breakglass.audit.event import Event
@@ -23,6 +25,7 @@ from breakglass.audit.times import CONFIRMED
 from breakglass.codec import private
 from breakglass.codec.private import NOT_SHOWN
 from breakglass.errors import BreakglassError
+from breakglass.trust import next_log
 from breakglass.trust.chain import Version
 from breakglass.trust.statement import Statement
 from breakglass.trust.tree import leaf_hash
@@ -139,6 +142,8 @@ class Walk:
             said = self.said.take(index, event) if self.whole else None
         except BreakglassError as error:
             self.findings.entry("statement", index, f"The {event.kind}'s statement does not hold: {error.message}")
+        if event.kind in (next_logs.SIGNED, next_logs.BEGUN):
+            self._next_log(index, event)
         try:
             self.erasures.take(event, self.said.approved)
         except BreakglassError as error:
@@ -162,9 +167,19 @@ class Walk:
             self.findings.entry("roster", index, error.message)
             return
         if roster.version == 0:
-            self.checkpoints.know(roster.keys.log, roster.origin)
+            self.checkpoints.know(roster)
         elif self.said.chain and roster.keys.log != self.said.chain.rosters[0].keys.log:
             self.findings.entry("roster", index, "This version names another log key than the founding roster.")
+
+    def _next_log(self, index: int, event: Event) -> None:
+        logs, chain = self.said.logs, self.said.chain
+        if event.kind == next_logs.SIGNED:
+            with suppress(ValueError):  # its instant is told elsewhere
+                key = logs.may_begin(chain.head, datetime.fromisoformat(event.at)) if chain else None
+                if key is not None:
+                    self.checkpoints.may_go_on(key)
+        elif logs.begun and logs.begun[-1].index == index:
+            self.checkpoints.go_on(logs.begun[-1])
 
     def _leaves(self, start: int, end: int) -> Sequence[bytes]:
         found = self.kept.leaves(start, end)
@@ -183,7 +198,8 @@ class Walk:
         chain, checkpoints = self.said.chain, self.checkpoints
         return Report(
             deployment=chain.head.deployment if chain else "",
-            origin=chain.head.origin if chain else "",
+            origin=next_log.origin_of(chain.head.origin, self.said.logs.number) if chain else "",
+            continued=tuple(one.in_words() for one in self.said.logs.begun),
             root=b64encode(self.grown.root(self.grown.size)).decode() if self.whole else "",
             roster=chain.head.version if chain else -1,
             checkpoints=checkpoints.count,

@@ -5,15 +5,18 @@ from typing import Annotated
 
 import typer
 
+from breakglass.cli import next_log
 from breakglass.cli.decide import SignatureFile, TextFile, brought
 from breakglass.cli.groups import of
 from breakglass.cli.printing import note
 
 FOLLOW_EVERY = 1.0
 app = typer.Typer(
-    help="The log: verify, export, vkey, tail, show, prove, anchors, timestamps, witnesses, override, private, erase.",
+    help="The log: verify, export, vkey, tail, show, prove, anchors, timestamps, witnesses, override, next-log, "
+    "private, erase.",
     rich_markup_mode=None,
 )
+app.command("next-log")(next_log.command)
 
 
 @app.command()

@@ -23,6 +23,7 @@ MAY: dict[str, frozenset[Role]] = {
     "kek": frozenset({Role.CUSTODIAN}),
     "clock": frozenset({Role.CUSTODIAN}),
     "override": frozenset({Role.CUSTODIAN}),
+    "next_log": frozenset({Role.CUSTODIAN}),
     "propose": frozenset({Role.ADMINISTRATOR, Role.CUSTODIAN}),
     "erase": frozenset({Role.AUDITOR, Role.CUSTODIAN}),
     "replay": frozenset({Role.AUDITOR}),

@@ -120,6 +120,7 @@ class Engine:
         """Ask the vault for what the turn begins with, before anything is written: a new candidate, if it needs one.
 
         Raises `Unavailable`, `Sealed`."""
+        await self.keeper.must_be_open()
         if rotation.candidate is None:
             version = await self.store.read(rotate.next_version, rotation.account)
             return await self.keeper.mint(account, CredentialId(f"crd_{secrets.token_hex(10)}"), version)

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from breakglass.errors import Tampered, Unavailable
 from breakglass.flow import rotate
 from breakglass.model.credential import Credential
 from breakglass.model.ids import CredentialId
@@ -33,6 +34,7 @@ class Vault(Protocol):
 class Releases(Protocol):
     """What rotation asks of `breakglass.release`."""
 
+    async def must_be_open(self) -> None: ...
     async def tell(self, about: str, actor: Actor, step: Any, /, *args: Any) -> Any: ...
     def rotation(
         self,
@@ -58,6 +60,13 @@ class Minted:
 class Keeper:
     def __init__(self, releases: Releases, vault: Vault) -> None:
         self._releases, self._vault = releases, vault
+
+    async def must_be_open(self) -> None:
+        """Raises `Unavailable`, also while the vault refuses the log: custodians settle that, and no try helps."""
+        try:
+            await self._releases.must_be_open()
+        except Tampered as refused:
+            raise Unavailable(refused.message, what_to_do=refused.what_to_do) from None
 
     async def mint(self, account: Account, id: CredentialId, version: int) -> Minted:
         sealed = await asyncio.to_thread(self._vault.mint, account.id, id, version)

@@ -476,6 +476,7 @@ KINDS = {
     "erase": ("entries", "because"),
     "kek": ("next",),
     "override": ("until", "because"),
+    "next-log": ("origin", "former", "because"),
 }
 
 
@@ -649,6 +650,7 @@ def same_key(old, key):
 AT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00"
 CARRIES = {
     "request.approval": "approve", "request.denied": "deny", "review.signed": "review", "erasure.signed": "erase",
+    "next_log.signed": "next-log",
 }  # fmt: skip
 GONE = "(erased)"
 GRANT = (
@@ -723,6 +725,7 @@ class Judge:
         self.made, self.state, self.approvers, self.grant, self.ended = None, "", {}, None, ""
         self.sessions, self.recordings, self.rotations, self.review = {}, {}, {}, None
         self.private, self.erasing = {}, {}
+        self.log, self.going_on = 1, {}
         self.count = self.people_saw = self.witnessed = self.checked = 0
 
     def judge(self, data):
@@ -759,6 +762,8 @@ class Judge:
         for index, (event, erased) in self.private.items():
             self.where = f"entry {index} ({event.kind})"
             need(erased or not event.missing, "its private values are gone, and nothing says that they were erased")
+        self.where = "the checkpoint"
+        need(self.number == self.log, "custodians' words for the log that it is of are not here")
         if "witnessed" in top:
             self.witnesses(member(top, "witnessed", list))
         self.where = "the bundle"
@@ -774,13 +779,30 @@ class Judge:
     def checkpoint(self, signed, founding):
         self.where = "the checkpoint"
         self.founding = founding
-        self.size, self.root = self.signed_head(signed)
+        self.number, self.size, self.root = self.signed_head(signed)
+        self.origin = self.log_name(self.number)
 
     def signed_head(self, signed):
-        text = open_note(signed, member(self.founding.keys, "log", str))
+        """Number of the log, size and root."""
+        origin, founded = signed.partition("\n")[0], self.founding.origin
+        after = re.fullmatch(r"/([1-9][0-9]{0,7})", origin[len(founded) :]) if origin != founded else None
+        number = int(after[1]) if after else 1
+        need(origin == self.log_name(number), "it is of another log")
+        text = open_note(signed, self.log_key(number))
         shape = re.fullmatch(r"([^\n]+)\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\n", text)
-        need(shape and shape[1] == self.founding.origin, "it is of another log, or of another form")
-        return int(shape[2]), b64(shape[3])
+        need(shape and shape[1] == origin, "it is of another log, or of another form")
+        return number, int(shape[2]), b64(shape[3])
+
+    def log_name(self, number):
+        """A log that lost its end is followed by the next one, whose name has its number (log.md, The next log)."""
+        return self.founding.origin if number == 1 else f"{self.founding.origin}/{number}"
+
+    def log_key(self, number):
+        """It signs with the same key, under its own name."""
+        name, _, public = member(self.founding.keys, "log", str).split("+", 2)
+        need(name == self.founding.origin, "the roster's key has another name than its log")
+        id = sha(self.log_name(number).encode() + b"\n" + b64(public))[:4].hex()
+        return f"{self.log_name(number)}+{id}+{public}"
 
     def witnesses(self, signed):
         """Checkpoints that witnesses of the rosters cosigned: up to where did as many as are asked for see this log?"""
@@ -796,7 +818,8 @@ class Judge:
             text, blank, below = member(one, "checkpoint", str).rpartition("\n\n")
             log_line, *lines = below.split("\n")
             need(blank and lines and not lines.pop(), "it has no signatures")
-            size, root = self.signed_head(f"{text}{blank}{log_line}\n")
+            number, size, root = self.signed_head(f"{text}{blank}{log_line}\n")
+            need(number <= self.log, "it is of a log that custodians did not sign for")
             self.where = f"the witnessed checkpoint over {size} entries"
             need(size > before, "the witnessed checkpoints are not in order")
             must_begin_with(size, root, hashes_of(member(one, "proof", list)), self.size, self.root)
@@ -847,6 +870,8 @@ class Judge:
             self.private[index] = (event, False)
         if kind == "entry.erased":
             self.erased(event)
+        if kind == "next_log.begun":
+            self.goes_on(event)
         wanted = "replay" if data.get("purpose") == "replay" else CARRIES.get(kind)
         said = None
         if wanted or statements(data):
@@ -953,6 +978,9 @@ class Judge:
             own = [n for n in named if n in self.private and self.private[n][0].by == said.person]
             need(not own, f"{said.person} had their own entry erased")
             self.erasing.setdefault(event.about, {})[said.person] = (roles, named)
+        elif said.kind == "next-log":
+            need("custodian" in person["roles"], f"{said.person} is no custodian")
+            self.going_on.setdefault((facts["origin"], facts["former"], facts["because"]), set()).add(said.person)
         elif said.kind == "replay":
             need(
                 facts["session"] == event.about and "auditor" in person["roles"],
@@ -962,6 +990,22 @@ class Judge:
             involved = {self.made.by if self.made else "", *self.approvers}
             need(said.person == event.by and "auditor" in person["roles"], f"{said.person} could not sign this review")
             need(said.person not in involved, f"{said.person} asked or approved, and can't review")
+
+    def goes_on(self, event):
+        """The log before lost its end: two custodians, or the only one, signed the same for this one."""
+        roster, number = self.rosters[-1], self.log + 1
+        named = (member(event.data, "number", int), event.text("origin"), event.about)
+        need(named == (number, self.log_name(number), f"{roster.deployment}/log"), "it is not the log that comes next")
+        said = [who for facts, who in self.going_on.items() if facts[:2] == (named[1], event.text("former"))]
+        there = roster.with_role("custodian") & set(roster.groups(event.at))
+        enough = max(map(len, said), default=0) >= min(2, len(there))
+        need(said and enough, "not enough custodians went on with this log")
+        if event.text("checkpoint"):
+            before, size, root = self.signed_head(event.text("checkpoint"))
+            head = f"{size} {base64.b64encode(root).decode()}"
+            need((before, head) == (self.log, event.text("former")), "its checkpoint is not the head that it names")
+        need(re.fullmatch(r"[0-9]+ [A-Za-z0-9+/]{43}=", event.text("former")), "it names no head of the log before")
+        self.log, self.going_on = number, {}
 
     def erased(self, event):
         """Private values were taken away from beside the log: an auditor and another person, a custodian, signed."""
@@ -1162,7 +1206,7 @@ def run(data, pin, recordings=()):
         "request": judge.request,
         "state": judge.state,
         "deployment": judge.rosters[-1].deployment,
-        "origin": judge.rosters[-1].origin,
+        "origin": judge.origin,
         "size": judge.size,
         "seen_by_people": judge.people_saw,
         "witnessed": judge.witnessed,

@@ -43,6 +43,8 @@ class Kind(StrEnum):
     """A custodian has the vault make the key-encryption key with this number."""
     OVERRIDE = "override"
     """Custodians let releases go on without the witnesses, until an instant."""
+    NEXT_LOG = "next-log"
+    """Custodians go on with a new log, because the one before has lost its end."""
 
 
 _TERMS = (
@@ -59,6 +61,7 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.ERASE: ("entries", "because"),
     Kind.KEK: ("next",),
     Kind.OVERRIDE: ("until", "because"),
+    Kind.NEXT_LOG: ("origin", "former", "because"),
 }
 """What a statement of each kind says beside the common lines, in order: this and nothing else."""
 

@@ -55,6 +55,8 @@ class Status:
     """Version of the pinned roster head; -1 without one."""
     roster_hash: str = ""
     roster_loaded: bool = False
+    log: int = 0
+    """Which log of the deployment it signs (trust.next_log)."""
     mark: int = 0
     """Entries of the log up to the last confirmed head."""
     mark_root: str = ""

@@ -150,6 +150,10 @@ class VaultClient:
     def override(self, statements: Sequence[Signed]) -> datetime:
         return cast(datetime, self._call("override", statements=tuple(statements)))
 
+    def next_log(self, statements: Sequence[Signed], proofs: Sequence[Sequence[bytes]]) -> bytes:
+        found = self._call("next_log", statements=tuple(statements), proofs=tuple(map(tuple, proofs)))
+        return cast(bytes, found)
+
     def rotate_kek(self, statement: Signed) -> int:
         return cast(int, self._call("rotate_kek", statement=statement))
 

@@ -21,6 +21,7 @@ from breakglass.trust.statement import Signed
 from breakglass.vault import envelope, judge, kek_rotation, passwords, pinning, recording_key
 from breakglass.vault.answers import Released
 from breakglass.vault.asking import Deposited, Past, Placed, Purpose
+from breakglass.vault.continuing import judge_next_log
 from breakglass.vault.envelope import Bound
 from breakglass.vault.evidence import RELEASE, RETIRED, Entry, Evidence
 from breakglass.vault.grants import Grants, live, not_entitled
@@ -235,6 +236,21 @@ class Vault(Grants):
             until = judge_override(opened.loaded(), statements, now=opened.now(), log=opened.log_view())
             opened.unwitnessed_until = until
             return until
+
+    # -- the next log -------------------------------------------------------------------------------------------------
+    def next_log(self, statements: Sequence[Signed], proofs: Sequence[Sequence[bytes]]) -> bytes:
+        """Go on with the log that custodians sign for, because the one before has lost its end: every grant is over.
+
+        Returns the last head that this vault knew of the log before, signed as ever. Asked again for the log that it
+        signs, it changes nothing. Raises as `judge_next_log`, and `NotEntitled` for any but the next one.
+        """
+        with self._opened() as opened:
+            wanted, held = judge_next_log(opened.loaded(), statements, proofs, now=opened.now()), opened.state.log
+            if wanted.number == held + 1:
+                opened.continue_as(wanted)
+            elif wanted.number != held:
+                raise not_entitled(f"The vault signs log {held}, not the one before that.", "", "Call the custodians.")
+            return opened.state.log_before.encode()
 
     # -- the clock ----------------------------------------------------------------------------------------------------
     def confirm_clock(self, statements: Sequence[Signed]) -> datetime:

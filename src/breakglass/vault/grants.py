@@ -120,6 +120,8 @@ def _given_elsewhere(opened: Opened, chain: Chain, now: datetime, state: State, 
     if said.request in state.spent or now >= said.not_after or (known and not known.token):
         raise Expired("This grant's time is over.", what_to_do="Make a new request.", about=said.grant)
     entry = opened.entry(one.entry, OPENED, said.grant)
+    if entry.index < state.log_since:
+        raise not_entitled("This grant was opened in the log before this one.", said.grant)
     entry.must_say(request=said.request, token=one.token)
     verdict = judge.judge_given(chain, said, one.approvals)
     # One that this vault gave itself was never put down: the one in the log is the request's.

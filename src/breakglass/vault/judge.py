@@ -39,6 +39,8 @@ class LogView:
 
     size: int
     root_at: Callable[[int], bytes | None]
+    since: int = 0
+    """Where this log began to go on from the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +315,8 @@ def must_know_the_log(statement: Statement, log: LogView) -> None:
         raise _no(
             "The statement names a log head that does not exist yet.", statement.subject, "Get a fresh statement."
         )
+    if statement.log_size < log.since:
+        raise _no("The statement is from the log before this one.", statement.subject, "Get a fresh statement.")
     root = log.root_at(statement.log_size)
     if root is not None and b64encode(root).decode() != statement.log_root:
         raise Tampered(

@@ -182,6 +182,7 @@ class Keeper:
                 roster=opened.state.roster,
                 roster_hash=opened.state.roster_hash,
                 roster_loaded=opened.chain is not None,
+                log=opened.state.log,
                 mark=opened.line.mark.size,
                 mark_root=opened.line.mark.root,
                 clock_frozen=not runs,

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from breakglass.codec import note
 from breakglass.errors import Tampered
 from breakglass.model.secret import Secret
+from breakglass.trust import next_log
 from breakglass.vault import recording_key
 from breakglass.vault.backup_box import public_of
 from breakglass.vault.box import KEY_BYTES, bind, random_key
@@ -84,11 +85,17 @@ class Keyring:
         self, origin: str, private: Mapping[str, Secret], keks: dict[int, Kek], state_key: Secret, wrapping: Secret
     ) -> None:
         self.keks, self.state_key, self.wrapping, self._private = keks, state_key, wrapping, private
+        self._founded = origin
         self.log = NoteKey(origin, private["log"])
         self.grant = NoteKey(f"{origin}/grant", private["grant"])
         self.recording = private["recording"]
         public = X25519PrivateKey.from_private_bytes(self.recording.reveal()).public_key().public_bytes_raw()
         self.public = PublicKeys(log=self.log.vkey, grant=self.grant.vkey, recording=b64encode(public).decode())
+
+    def sign_log(self, number: int) -> NoteKey:
+        """From now on the key signs this log of the deployment, under its name. Returns the key as it signs then."""
+        self.log = NoteKey(next_log.origin_of(self._founded, number), self._private["log"])
+        return self.log
 
     @property
     def kek(self) -> Kek:

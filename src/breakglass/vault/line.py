@@ -142,5 +142,6 @@ def _tampered(message: str) -> Tampered:
     return Tampered(
         message,
         what_to_do="Stop. The database was restored, cut or rewritten: keep it as it is, call the custodians and the "
-        "auditors, and run `breakglass audit verify`.",
+        "auditors, and run `breakglass audit verify`. If the log's end is lost for good, two custodians go on with a "
+        "new log: `breakglass audit next-log`.",
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from breakglass.codec import note
 from breakglass.errors import BreakglassError, NotEntitled, Replayed, Tampered, Unavailable
 from breakglass.model.secret import Secret
 from breakglass.trust import override
@@ -13,6 +14,7 @@ from breakglass.trust.grant import Token, open_token
 from breakglass.trust.statement import Statement
 from breakglass.vault import keys
 from breakglass.vault.clock import ClockWentBack, Instants, Wall
+from breakglass.vault.continuing import NextLog
 from breakglass.vault.evidence import RELEASE, Entry, Evidence, must_be_witnessed, prove
 from breakglass.vault.judge import LogView
 from breakglass.vault.keys import Keyring, KeysText
@@ -63,7 +65,7 @@ class Opened:
         except BaseException:
             keyring.wipe()
             raise
-        line = Line(state.mark, keyring.log)
+        line = Line(state.mark, keyring.sign_log(state.log))
         return cls(keyring=keyring, file=file, state=state, instants=Instants(wall, state.latest), line=line)
 
     def loaded(self) -> Chain:
@@ -107,6 +109,31 @@ class Opened:
         self.line.confirm(self.state.mark.size, bytes.fromhex(self.state.mark.root))
         self.written_at = time.monotonic()
 
+    def continue_as(self, wanted: NextLog) -> None:
+        """Go on with the next log. Raises `Unavailable`; then nothing has changed.
+
+        Every grant is over. What was used up or replaced in the log before is told by entries that may have other
+        places in this one: nothing that lies before its beginning serves a release, so none of it is needed."""
+        known, latest = self.line.mark, self.instants.latest
+        body = note.Checkpoint(origin=self.keyring.log.name, size=known.size, root=bytes.fromhex(known.root)).body()
+        state = replace(
+            self.state.tidied(latest),
+            latest=latest,
+            log=wanted.number,
+            log_since=wanted.start.size,
+            log_before=self.keyring.log.sign(body).decode(),
+            mark=wanted.start,
+            grants={id: replace(one, voided=True) for id, one in self.state.grants.items()},
+            used={},
+            floor=wanted.start.size,
+            retired={},
+        )
+        self.file.write(state)
+        self.state = state
+        self.line = Line(state.mark, self.keyring.sign_log(state.log))
+        self.unwitnessed_until = None
+        self.written_at = time.monotonic()
+
     def entry(self, evidence: Evidence, kind: str, about: str) -> Entry:
         """The proven log entry. Raises `NotEntitled`, `Tampered`."""
         return prove(evidence, self.line, self.keyring.log, kind=kind, about=about)
@@ -146,4 +173,4 @@ class Opened:
             raise NotEntitled("This is not a grant of this vault.", what_to_do="Make a new request.") from None
 
     def log_view(self, size: int = 0) -> LogView:
-        return LogView(size=max(self.line.mark.size, size), root_at=self.line.root_at)
+        return LogView(size=max(self.line.mark.size, size), root_at=self.line.root_at, since=self.state.log_since)

@@ -30,6 +30,7 @@ PEOPLE_KEPT_FOR = timedelta(days=400)
 NONCES_KEPT_FOR = timedelta(days=1)
 USED_KEPT_FOR = timedelta(minutes=10)
 _MAC = 64
+_LOG = ("log", "log_since", "log_before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,12 @@ class State:
     roster: int = -1
     """Version of the pinned roster head; -1 until there is one."""
     roster_hash: str = ""
+    log: int = 1
+    """Which log of the deployment it signs (trust.next_log)."""
+    log_since: int = 0
+    """Entries of the log before, with which this one began: neither they nor statements over them serve any more."""
+    log_before: str = ""
+    """The last head that the vault knew of the log before, a signed note; empty in the first log."""
     mark: Mark
     latest: datetime = LONG_AGO
     grants: Mapping[str, Given] = field(default_factory=dict)
@@ -190,6 +197,7 @@ def _to_json(state: State) -> dict[str, Any]:
         "founding": state.founding,
         "roster": state.roster,
         "roster_hash": state.roster_hash,
+        **_log_json(state),
         "mark": {"size": state.mark.size, "root": state.mark.root},
         "latest": instant.write(state.latest),
         "grants": {
@@ -216,6 +224,10 @@ def _to_json(state: State) -> dict[str, Any]:
     }
 
 
+def _log_json(state: State) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in _LOG} if state.log > 1 else {}
+
+
 def _retired_json(retired: Mapping[str, Retired]) -> dict[str, Any]:
     return {
         account: {"versions": [list(span) for span in one.versions], "index": one.index}
@@ -233,6 +245,7 @@ def _from_json(value: dict[str, Any]) -> State:
         founding=value["founding"],
         roster=value["roster"],
         roster_hash=value["roster_hash"],
+        **{name: value[name] for name in _LOG if name in value},
         mark=Mark(size=value["mark"]["size"], root=value["mark"]["root"]),
         latest=instant.read(value["latest"]),
         grants={

@@ -198,6 +198,13 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     ),
     "override.refused": lambda t: f"The vault does not let releases go on without the witnesses: {t['why']}",
     "override.begun": lambda t: f"Releases go on without the witnesses until {t.until('until')}.",
+    "next_log.wanted": lambda t: f"Custodians are asked to go on with the log {t['origin']}: {t['because']}",
+    "next_log.signed": lambda t: f"{t.signer} signed to go on with the log {t.said('origin')}: {t.said('because')}",
+    "next_log.refused": lambda t: f"The vault does not go on with a new log: {t['why']}",
+    "next_log.begun": lambda t: (
+        f"THE LOG GOES ON AS {t['origin']}. The one before had {str(t['former']).split(' ')[0]} entries, as far as is "
+        "known; what of them is not here is lost. Every grant ended."
+    ),
     "erasure.signed": lambda t: (
         f"{t.signer} signed that private values of the entries {t.said('entries')} be erased: {t.said('because')}"
     ),

@@ -315,6 +315,24 @@ _WORDS: dict[str, Words] = {
         "log that they will see.",
         CRITICAL,
     ),
+    "next_log.wanted": lambda s: _say(
+        f"A custodian wants to go on with a new log, {s.text('origin')}",
+        f"{s.text('because')} It takes two custodians: `breakglass audit next-log`. The log before it keeps what "
+        "witnesses and people saw. If you don't know of it, call.",
+        CRITICAL,
+    ),
+    "next_log.signed": lambda s: _say(
+        f"{s.signer} signed to go on with the log {s.said('origin')}",
+        f"{s.said('because')} If you don't know of it, call.",
+        CRITICAL,
+    ),
+    "next_log.refused": lambda s: _say("The vault does not go on with a new log", s.text("why"), WARNING),
+    "next_log.begun": lambda s: _say(
+        f"The log goes on as {s.text('origin')}: the one before lost its end",
+        "Every grant is over; ask again. Have each witness know the new log's key (`breakglass audit vkey`), change "
+        "every password (`breakglass rotate many`), and keep all checkpoints of the log before.",
+        CRITICAL,
+    ),
     "erasure.signed": lambda s: _say(
         f"{s.signer} signed that private values of the log be erased",
         f"Entries {s.said('entries')}: {s.said('because')} It takes an auditor and a custodian. "
