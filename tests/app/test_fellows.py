@@ -10,7 +10,7 @@ from sqlalchemy import delete, text, update
 
 from breakglass.app import duties
 from breakglass.audit import evidence
-from breakglass.errors import NotEntitled, Tampered
+from breakglass.errors import BreakglassError, NotEntitled, Tampered
 from breakglass.flow import connect, keep, rotate
 from breakglass.model.credential import Credential, State
 from breakglass.model.grant import Grant
@@ -22,8 +22,10 @@ from breakglass.storage import rosters
 from breakglass.storage.outbox import told
 from breakglass.storage.tables import credential_t, grant_t
 from breakglass.vault.client import VaultClient
+from tests.app.test_next_log import gone_on, minded
 from tests.kit import ACCOUNT, Town
 from tests.servers.postgres import Postgres
+from tests.vigilance.test_witnesses import kinds
 
 pytestmark = pytest.mark.server
 
@@ -177,3 +179,36 @@ async def test_a_sealed_vault_is_told_once_it_is_open(two: tuple[Town, Town]) ->
         other.vault.unseal_share(Secret(share.encode()))
     other.vault.load_roster(await other.store.read(rosters.versions))
     assert await connects(other) == "root"
+
+
+async def test_both_go_on_with_the_next_log(two: tuple[Town, Town]) -> None:
+    """Two custodians sign at one node: each vault goes on, the log says so once, and no grant of before opens."""
+    one, other = two
+    _, grant = await one.granted()
+    assert await connects(other) == "root"
+    await gone_on(one)
+    assert (one.vault.status().log, other.vault.status().log) == (2, 1)
+    with pytest.raises(BreakglassError):  # it still has the name of before: nothing of it is believed
+        await connects(other)
+
+    class No:
+        def next_log(self, *_: Any) -> None:
+            raise NotEntitled("Not yet.", what_to_do="")
+
+    await minded(other, No())  # it is late, and that is no word against what custodians signed
+    for town in (other, one, other):
+        await minded(town)
+    assert "next_log.refused" not in await kinds(one)
+    assert (one.vault.status().log, other.vault.status().log) == (2, 2)
+    assert (await kinds(other)).count("next_log.begun") == 1
+    assert (await one.store.read(lambda look: look.get(Grant, grant))).state == "revoked"
+    await one.rotate()
+    for town in (one, other):
+        id, _ = await town.granted("alice", "plc", account="root" if town is one else "ops")
+        assert id
+    await other.verify()
+    # Somebody who writes every table makes the grant of before live again.
+    await one.store.run(SYSTEM, lambda work: work.conn.execute(update(grant_t).values(state="active")))
+    for town in (one, other):
+        with pytest.raises((NotEntitled, BreakglassError)):
+            await connects(town)

@@ -108,7 +108,11 @@ async def signed(town: Town, login: str, text: str = "") -> None:
 async def minded(town: Town, vault: Any = None) -> None:
     """What the node does a few times a second."""
     node = SimpleNamespace(
-        store=town.store, estate=town.estate, log=town.log, vault=SimpleNamespace(client=vault or town.vault)
+        store=town.store,
+        estate=town.estate,
+        log=town.log,
+        vault=SimpleNamespace(client=vault or town.vault),
+        late_because="",
     )
     await background._mind_next_log(cast(Any, node), town.vault.status().log)
 

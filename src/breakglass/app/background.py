@@ -95,7 +95,11 @@ async def _mind_next_log(node: "Node", held: int) -> None:
     try:
         before = await asyncio.to_thread(node.vault.client.next_log, told.words, told.proofs)
     except (Refused, Tampered) as refusal:
-        await node.store.run(SYSTEM, next_log.refused, chain, f"{refusal.message} {refusal.what_to_do}")
+        if not told.begun:
+            await node.store.run(SYSTEM, next_log.refused, chain, f"{refusal.message} {refusal.what_to_do}")
+        elif refusal.message != node.late_because:  # custodians' word did its work elsewhere, and stays good for others
+            node.late_because = refusal.message
+            _log.critical("this node's vault does not go on with log %d: %s", told.number, refusal.message)
         return
     node.log.tampered = None
     await node.store.run(SYSTEM, next_log.begun, chain, told.number, before)

@@ -97,6 +97,8 @@ class Node:
         self.clock_wrong = False
         self.share_set = ""
         """What the log was told last about the clock."""
+        self.late_because = ""
+        """Why this node's vault does not go on with the next log, where others did."""
         self._bells: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._undo = contextlib.AsyncExitStack()

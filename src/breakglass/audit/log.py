@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, insert, select, update
 
 from breakglass import faults
+from breakglass.audit import next_logs
 from breakglass.audit.leaf import leaf
 from breakglass.audit.store_tree import TILE, hash_of
 from breakglass.errors import Tampered, Unavailable
@@ -67,6 +68,8 @@ class Log:
         self._head: Any = None
         """The head row of the write transaction that runs."""
         self._noted: tuple[int, bytes] | None = None
+        self._late = False
+        """The vault was behind, and nothing says yet that what it signs is of the present log."""
         self._committed = b""
         """The newest checkpoint that this node's vault signed and that was committed, until the vault was told."""
         self._moved = asyncio.Event()
@@ -196,11 +199,20 @@ class Log:
 
     def _signed(self, conn: Connection, base: int, frontier: bytes, hashes: Sequence[bytes]) -> bytes:
         try:
-            return self.signer.sign(base, hashes, frontier)
+            note = self.signer.sign(base, hashes, frontier)
         except Behind as behind:
-            mark = behind.mark
+            self._late = True  # others appended since, and what they appended may be that the log goes on as another
+            note = self._signed_after_others(conn, behind.mark, base, frontier, hashes)
+        if self._late:
+            next_logs.must_not_be_over(conn, note)
+            self._late = False
+        return note
+
+    def _signed_after_others(
+        self, conn: Connection, mark: int, base: int, frontier: bytes, hashes: Sequence[bytes]
+    ) -> bytes:
         if self._committed:
-            # Others appended since. What this vault signed last was committed: told so, it goes on knowing that head.
+            # What this vault signed last was committed: told so, it goes on knowing that head.
             self.signer.confirm(self._committed)
             self._committed = b""
             try:

@@ -6,13 +6,13 @@ wanted ─▶ signed (custodian 1) ─▶ signed (custodian 2) ─▶ every node
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from breakglass.audit import event
 from breakglass.audit.event import Event
 from breakglass.codec import note
 from breakglass.codec.note import Checkpoint
-from breakglass.errors import BadSignature
+from breakglass.errors import BadSignature, Unavailable
 from breakglass.storage import books
 from breakglass.storage.work import Read
 from breakglass.trust import next_log
@@ -63,6 +63,21 @@ def words(look: Read, origin: str) -> Sequence[Word]:
             found[statement.person] = Word(statement, signed)
     alike = list(found.values())
     return [one for one in alike if one.statement.facts == alike[-1].statement.facts]
+
+
+def must_not_be_over(conn: Connection, signed: bytes) -> None:
+    """Raises `Unavailable` for a checkpoint of a log that is over: this node's vault was not told yet of the one that
+    another node's vault goes on with, and what is over is never signed again."""
+    leaf = conn.execute(select(_e.leaf).where(_e.kind == BEGUN).order_by(_e.idx.desc()).limit(1)).scalar_one_or_none()
+    if leaf is None:
+        return
+    begun, origin = event.parse(leaf), signed.partition(b"\n")[0].decode()
+    founded = begun.text("origin").removesuffix(f"/{begun.number('number')}")
+    if next_log.number_of(origin, founded) < begun.number("number"):
+        raise Unavailable(
+            f"This node's vault still signs the log {origin}, which is over.",
+            what_to_do="Wait a moment: it is told of the next one. If it stays so, look at the node's log.",
+        )
 
 
 def head_line(size: int, root: str) -> str:

@@ -53,6 +53,8 @@ class Told:
     number: int
     words: Sequence[Signed]
     proofs: Sequence[Sequence[bytes]]
+    begun: bool
+    """Another node's vault has gone on with it: only this node's is late."""
 
 
 def kept_elsewhere(chain: Chain, number: int, text: str) -> Former:
@@ -117,7 +119,8 @@ def sign(work: Work, chain: Chain, signature: str, text: str | None = None) -> N
 def due(look: Read, chain: Chain, held: int) -> Told | None:
     """What a vault that signs log `held` must be told; None where words are missing, or it signs the newest one and the
     log says so. (It may have gone on, and the node died before it could write that down: then it is asked again.)"""
-    number = held if next_logs.number(look) < held else held + 1
+    present = next_logs.number(look)
+    number = held if present < held else held + 1
     found = next_logs.words(look, next_log.origin_of(chain.head.origin, number))
     if len(found) < next_log.needs(chain.head, look.now):
         return None
@@ -126,7 +129,7 @@ def due(look: Read, chain: Chain, held: int) -> Told | None:
         tuple(consistency_proof(old, new, lambda a, b: hash_of(look.conn, a, b))) if 0 < old < new else ()
         for old, new in pairwise(sizes)
     ]
-    return Told(number, [one.signed for one in found], proofs)
+    return Told(number, [one.signed for one in found], proofs, begun=present >= number)
 
 
 def begun(work: Work, chain: Chain, number: int, before: bytes) -> None:
