@@ -92,6 +92,9 @@ MAY: dict[str, frozenset[str]] = {
     "GET /witnesses": ALL,
     "POST /witnesses/text": frozenset({"custodian"}),
     "POST /witnesses/sign": ALL,
+    "GET /next-log": ALL,
+    "POST /next-log/text": frozenset({"custodian"}),
+    "POST /next-log/sign": ALL,
 }
 IDS = {
     "requests": "req_1",

@@ -59,13 +59,15 @@ def lines(n: NextLog) -> list[str]:
     told = [n.sentence, f"Key of {n.origin}: {n.vkey}"]
     if n.wanted:
         told.append(f"The log before has {n.former} entries, as far as is known.")
+    if n.wanted or n.alarm:
+        told.append("Custodians sign for it: breakglass audit next-log")
     return told
 
 
 def _sentence(present: str, wanted: str, because: str, signed_by: tuple[Who, ...], needed: int, alarm: str) -> str:
     if wanted:
-        by = f"{say.names(signed_by)} signed" if signed_by else "nobody signed yet"
-        return f"Somebody wants to go on with the log {wanted}: {because} ({by}; {needed} custodians must.)"
+        by = f"{say.names(signed_by)} signed" if signed_by else "Nobody signed yet"
+        return f"Somebody wants to go on with the log {wanted}: {because} {by}; {needed} custodians must."
     if alarm:
-        return f"STOP: {alarm} If its end is lost, two custodians go on with a new log: `breakglass audit next-log`."
+        return f"STOP: {alarm} If its end is lost, two custodians go on with a new log."
     return f"The log is {present}."

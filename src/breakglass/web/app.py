@@ -24,6 +24,7 @@ from breakglass.web.routes import (
     enrol,
     home,
     me,
+    next_log,
     password,
     people,
     playbooks,
@@ -68,6 +69,7 @@ GROUPS: Sequence[Callable[[Pages], None]] = (
     vault.add,
     clock.add,
     witnesses.add,
+    next_log.add,
 )
 
 

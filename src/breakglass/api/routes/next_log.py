@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from base64 import b64encode
 from typing import Annotated
 
 from pydantic import Field
@@ -11,8 +10,8 @@ from breakglass.api.bodies import Body, Prose, Signature
 from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Text
 from breakglass.flow import next_log
-from breakglass.flow.next_log import Former
 from breakglass.http.declare import Signed, those_who
+from breakglass.http.former import former
 from breakglass.http.house import House
 from breakglass.views import next_log as views
 from breakglass.views.next_log import NextLog
@@ -36,13 +35,8 @@ def add(api: Api, house: House) -> None:
     @api.post("/audit/next-log", may=those_who("next_log"))
     async def want_next_log(body: Wanted, actor: Signed) -> Text:
         """The text by which you go on with the next log: what is here of this one stays, what was lost is named."""
-        status = await asyncio.to_thread(house.services.vault.status)
-        former = Former(status.mark, b64encode(bytes.fromhex(status.mark_root)).decode())
-        if body.last:
-            kept = next_log.kept_elsewhere(house.chain, status.log, body.last)
-            former = max(former, kept, key=lambda one: one.size)
-        troubled = bool(house.services.alarm())
-        drawn = await house.do(actor, next_log.want, house.chain, former, body.because, troubled=troubled)
+        last, troubled = await former(house, body.last), bool(house.services.alarm())
+        drawn = await house.do(actor, next_log.want, house.chain, last, body.because, troubled=troubled)
         return Text(text=drawn.text())
 
     @api.post("/audit/next-log/statement", may=those_who("next_log"))
