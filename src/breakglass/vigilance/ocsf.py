@@ -80,6 +80,7 @@ def ocsf(event: Event, *, index: int, deployment: str, origin: str, text: str, p
         "actor": {"user": {"uid": event.by}},
         "metadata": {
             "version": OCSF,
+            "profiles": ["host"],  # where `actor` comes from, in the classes that have none of their own
             "uid": f"{deployment}/{index}",
             "sequence": index,
             "event_code": event.kind,
