@@ -14,6 +14,7 @@ from tests.kit import ACCOUNT, Town
 from tests.web.conftest import Come
 from tests.web.visitor import Visitor, words
 
+ERASING = frozenset({"auditor", "custodian"})
 ALL = frozenset({"requester", "approver", "custodian", "auditor", "administrator"})
 ONLY = {"alice": "requester", "dana": "approver", "carol": "custodian", "ivy": "auditor", "adam": "administrator"}
 """People who have one role."""
@@ -95,6 +96,10 @@ MAY: dict[str, frozenset[str]] = {
     "GET /next-log": ALL,
     "POST /next-log/text": frozenset({"custodian"}),
     "POST /next-log/sign": ALL,
+    "GET /erasures": ERASING,
+    "POST /erasures/text": ERASING,
+    "GET /erasures/{id}": ERASING,
+    "POST /erasures/{id}/sign": ALL,
 }
 IDS = {
     "requests": "req_1",
@@ -105,6 +110,7 @@ IDS = {
     "proposals": "pro_1",
     "sign-ins": "sgn_1",
     "people": "usr_alice",
+    "erasures": "era_1",
 }
 LAST = ("POST /vault/seal", "POST /sign-out")
 """What would change the answers of the others."""

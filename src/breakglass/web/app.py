@@ -22,6 +22,7 @@ from breakglass.web.routes import (
     decide,
     demo,
     enrol,
+    erasures,
     home,
     me,
     next_log,
@@ -70,6 +71,7 @@ GROUPS: Sequence[Callable[[Pages], None]] = (
     clock.add,
     witnesses.add,
     next_log.add,
+    erasures.add,
 )
 
 
