@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from breakglass.app.node import Node
 from breakglass.config import Home
 from breakglass.vault import keys
 
+LOOKUPS = 64
+"""Threads in which the loop looks up names. It has four otherwise: a handful of services outside whose names nobody
+answers would hold up the lookup of a target that stands in the hosts file."""
+
 
 def run(home: Home) -> None:
     settings = config.read(home)
@@ -20,6 +25,7 @@ def run(home: Home) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("asyncssh", "alembic", "uvicorn", "httpx", "urllib3", "apprise"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.environ.setdefault("UV_THREADPOOL_SIZE", str(LOOKUPS))
     uvloop.run(_serve(home, settings))
 
 
@@ -42,3 +48,7 @@ async def _serve(home: Home, settings: config.Settings) -> None:
             settings.ssh_host, node.door.port, settings.api_host, node.api.port,
         )  # fmt: skip
         await stop.wait()
+    # All of it is down and on disk. A name that no server answers still holds up a thread, for as long as the resolver
+    # has patience, and an orderly end of the interpreter would wait for it: nobody restarts a node to sit through that.
+    logging.shutdown()
+    os._exit(0)
