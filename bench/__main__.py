@@ -13,11 +13,11 @@ import time
 import traceback
 from pathlib import Path
 
-from bench import app, audit, cli, docs, rotations, ssh, story
+from bench import app, audit, cli, docs, rotations, ssh, story, vaults
 from bench.machine import describe
 from bench.measure import Row, Wanted
 
-SUITES = (ssh, story, audit, rotations, app, cli)
+SUITES = (ssh, story, audit, rotations, vaults, app, cli)
 RESULT = Path("bench.json")
 
 
@@ -53,7 +53,7 @@ async def _measure(wanted: Wanted) -> tuple[list[Row], list[str]]:
                 continue
             print(f"{suite.SUITE} …", flush=True)
             room = Path(folder) / suite.SUITE
-            room.mkdir()
+            room.mkdir(exist_ok=True)
             try:
                 async for row in suite.measure(wanted, room):
                     found.append(row)

@@ -50,6 +50,14 @@ The references log in with a key.
   the next; pymerkle appends one and computes the root, SQLite inserts one row, both queueing for one thread.
 - **`audit.verify`**: `audit verify` over a log of a million entries, against reading the same leaves and hashing each
   once. **`audit.entry_bytes`**: bytes of the database for each entry, against the same leaves in a plain table.
+- **`vault.rotations_…`**: password changes a minute with 1, 10 and 100 accounts on one PostgreSQL, each proven (the
+  new one works, the old one is refused), against the bare `ALTER ROLE` over TLS, as many at a time.
+- **`vault.unseal`**: two shares of three entered over the vault's socket until it is open (each checked, the root key
+  combined, keys and state opened), and sealed before that; against as many calls that only ask for its state.
+- **`vault.rewrap`**: stored secrets moved under the newest key-encryption key, 200 a call; against AES-GCM opening
+  and closing as many keys in the same process.
+- **`vault.releases`**: credentials released to sessions, each with its proof judged and its log entry used up durably
+  before the answer; against a file of the vault's state's size that is replaced as durably.
 - **`app.ready`**: from the start of `breakglass serve` until its doors are open, against an sshd alone.
 - **`cli.help`**: `breakglass --help` against a Python that starts and ends.
 """

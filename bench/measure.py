@@ -15,7 +15,7 @@ DIRECT = "ssh"
 Lap = Mapping[str, float]
 """One measurement of each side: `ours`, and each reference by its name."""
 Side = Callable[[], Awaitable[float]]
-MORE_IS_BETTER = frozenset({"MB/s", "steps/s", "entries/s", "rotations/min"})
+MORE_IS_BETTER = frozenset({"MB/s", "steps/s", "entries/s", "rotations/min", "secrets/s", "releases/s"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
