@@ -22,7 +22,7 @@ from breakglass.storage.work import Read
 from breakglass.trust import erasure
 from breakglass.trust.statement import Signed, Statement
 
-SIGNED, GONE = "erasure.signed", "entry.erased"
+SIGNED, GONE, DONE = "erasure.signed", "entry.erased", "erasure.done"
 _CALL = "Keep the log as it is, and call the auditors."
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from breakglass.audit import erasing
-from breakglass.audit.erasing import GONE, SIGNED
+from breakglass.audit.erasing import DONE, GONE, SIGNED
 from breakglass.codec.lines import clean
 from breakglass.codec.private import ERASED
 from breakglass.errors import AlreadyApproved, BadSignature, Malformed, NotFound, WrongState
@@ -34,7 +34,6 @@ from breakglass.trust import erasure
 from breakglass.trust.chain import Chain
 from breakglass.trust.statement import Kind, Statement, parse
 
-DONE = "erasure.done"
 _ALONE = "sign-in"
 """Entries about this are about nothing that has a row: each stands for itself."""
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import select
 
 from breakglass.audit import erasing
-from breakglass.flow.erase import DONE
-from breakglass.flow.statements import LONG
 from breakglass.storage import books
 from breakglass.storage.work import Read
 from breakglass.trust import erasure
@@ -15,6 +14,7 @@ from breakglass.trust.statement import parse as parse_statement
 from breakglass.views.book import Book
 from breakglass.views.shapes import Who
 
+HOLDS = timedelta(days=1)
 _e = books.entry.c
 
 
@@ -45,11 +45,11 @@ class Waiting:
 
 
 def waiting(look: Read, book: Book) -> Sequence[Waiting]:
-    """Of the last day, as long as a statement about it holds; the newest first."""
-    query = select(_e.about).where(_e.kind == erasing.SIGNED, _e.at > look.now - LONG).order_by(_e.idx.desc())
+    """As long as a statement about it holds, which is a day; the newest first."""
+    query = select(_e.about).where(_e.kind == erasing.SIGNED, _e.at > look.now - HOLDS).order_by(_e.idx.desc())
     found = []
     for id in dict.fromkeys(look.conn.execute(query).scalars()):
-        done = select(_e.idx).where(_e.about == id, _e.kind == DONE)
+        done = select(_e.idx).where(_e.about == id, _e.kind == erasing.DONE)
         if look.conn.execute(done).first() is None:
             said = [parse_statement(one.text) for one in erasing.words(look, id)]
             found.append(
