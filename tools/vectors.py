@@ -206,6 +206,7 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
         "former": f"4711 {b64encode(seed('former')).decode()}",
         "because": "The disk of the database died; this is the copy of Monday.",
     }
+    kit = {"number": "3", "accounts": "acc_db1-root:5 acc_plc-root:12", "copies": "2"}
     return [
         ("bo", drawn(Kind.APPROVE, "bo", request, agreed(roster), roster)),
         ("cy", drawn(Kind.DENY, "cy", request, denied, roster)),
@@ -216,6 +217,7 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
         ("dora", drawn(Kind.ERASE, "dora", "era_00112233445566778899", erased, roster)),
         ("finn", drawn(Kind.KEK, "finn", f"{DEPLOYMENT}/kek", {"next": "2"}, roster)),
         ("finn", drawn(Kind.OVERRIDE, "finn", f"{DEPLOYMENT}/witnesses", overridden, roster)),
+        ("finn", drawn(Kind.KIT, "finn", f"{DEPLOYMENT}/kit", kit, roster)),
         ("eve", drawn(Kind.NEXT_LOG, "eve", f"{DEPLOYMENT}/log", gone_on, roster)),
     ]
 

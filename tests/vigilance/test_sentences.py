@@ -16,7 +16,8 @@ from breakglass.storage import outbox
 from breakglass.storage.outbox import Told
 from breakglass.trust import drafting
 from breakglass.trust.roster import Roster, parse
-from breakglass.vigilance.sentences import TITLE_MAX, TOLD, Scene, sentence
+from breakglass.vigilance.scene import Scene
+from breakglass.vigilance.sentences import TITLE_MAX, TOLD, sentence
 from tests.kit import ACCOUNT, PEOPLE, Person, Town, estate
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -42,7 +43,7 @@ def test_every_fact_that_is_told_has_words_of_its_own() -> None:
 
 NO_PLACE = {
     "duty", "vault", "siem", "roster", "clock", "erasure", "sign_in", "password", "recovery_code", "recording", "kek",
-    "anchor", "copy", "witness", "override", "next_log",
+    "anchor", "copy", "witness", "override", "next_log", "kit",
 }  # fmt: skip
 """What is told of these things is of no one account."""
 

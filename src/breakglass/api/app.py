@@ -23,6 +23,7 @@ from breakglass.api.routes import (
     evidence,
     grants,
     home,
+    kits,
     login,
     next_log,
     requests,
@@ -58,6 +59,7 @@ GROUPS: Sequence[Callable[[Api, House], None]] = (
     erasures.add,
     witnesses.add,
     next_log.add,
+    kits.add,
 )
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from breakglass.app.recordings import Playback
-from breakglass.audit import evidence
+from breakglass.audit import evidence, kits
 from breakglass.errors import BreakglassError, Refused, Sealed, Tampered, Unavailable
-from breakglass.flow import clock, expire, next_log, override, rotate, seal
+from breakglass.flow import clock, expire, kit, next_log, override, rotate, seal
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
@@ -137,14 +137,23 @@ async def sweep(node: "Node") -> None:
 
 
 async def keep_schedule(node: "Node") -> None:
-    """Owe a change to accounts whose secret has become too old."""
+    """Owe a change to accounts whose secret has become too old; look whether the emergency kit still serves."""
     while True:
         try:
             if await node.store.read(rotate.overdue, node.estate.roster):
                 await node.store.run(SYSTEM, rotate.owe_overdue, node.estate.roster)
+            await _mind_kit(node)
         except BreakglassError as error:
             _log.warning("the schedule waits: %s", error)
         await asyncio.sleep(SCHEDULE_EVERY)
+
+
+async def _mind_kit(node: "Node") -> None:
+    """Tell people when the emergency kit would not help any more."""
+    roster = node.estate.roster
+    why = await node.store.read(kit.stale, roster, node.share_set)
+    if why and why != await node.store.read(kits.stale_said):
+        await node.store.run(SYSTEM, kit.note_stale, node.estate.chain, node.share_set)
 
 
 async def look_at_recordings(playback: Playback) -> None:

@@ -23,6 +23,7 @@ from breakglass.app import background, duties
 from breakglass.app.api_server import ApiServer, Tls
 from breakglass.app.fellows import Fellows
 from breakglass.app.keks import Rewrapping
+from breakglass.app.kits import Kits
 from breakglass.app.recordings import Playback, recover
 from breakglass.app.site import make as make_site
 from breakglass.app.vault_process import VaultProcess, VaultSigner
@@ -156,6 +157,7 @@ class Node:
             roster_adopted=self._roster_adopted,
             verify_log=lambda: verify_log(home, settings),
             witnessed=cosignatures.reach,
+            kits=Kits(self.store, self.estate, self.releases, self.vault.client, home.path / "kits"),
             anchors=_anchors(settings, places),
             last_verification=lambda: last_verification(home),
             alarm=lambda: self.log.tampered.message if self.log.tampered else "",

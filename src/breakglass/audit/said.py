@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from breakglass.audit import keks, next_logs, overrides, times
+from breakglass.audit import keks, kits, next_logs, overrides, times
 from breakglass.audit.continued import Continued
 from breakglass.audit.erasing import SIGNED, Erasures
 from breakglass.audit.event import Event
@@ -20,7 +20,7 @@ from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed,
 from breakglass.model.ids import UserId
 from breakglass.model.people import Person, Role
 from breakglass.trust import chain as chains
-from breakglass.trust import clock, override, terms
+from breakglass.trust import clock, kit, override, terms
 from breakglass.trust.chain import Chain, Version
 from breakglass.trust.grant import open_token
 from breakglass.trust.roster import Roster
@@ -38,9 +38,11 @@ CARRIES: Mapping[str, Kind] = {
     keks.SIGNED: Kind.KEK,
     overrides.SIGNED: Kind.OVERRIDE,
     next_logs.SIGNED: Kind.NEXT_LOG,
+    kits.SIGNED: Kind.KIT,
 }
 """Entries that are nothing without a statement, and of which kind it is."""
-_CUSTODIANS = frozenset({Kind.KEK, Kind.OVERRIDE, Kind.NEXT_LOG, Kind.CLOCK})
+_AGREED = frozenset({overrides.BEGUN, kits.ISSUED, next_logs.BEGUN})
+_CUSTODIANS = frozenset({Kind.KEK, Kind.OVERRIDE, Kind.NEXT_LOG, Kind.CLOCK, Kind.KIT})
 REPLAY = "replay"
 ADOPTED = "roster.adopted"
 _TWICE = frozenset({("roster.signed", ADOPTED), ("secret.release", "secret.release")})
@@ -79,6 +81,8 @@ class Said:
         """Nonce -> the kind of the latest entry that holds its statement, and the text."""
         self._times: dict[str, datetime] = {}
         """What custodians have said that the time is, since the last time it was settled."""
+        self._kits: dict[tuple[str, str], set[str]] = {}
+        """Who signed for an emergency kit, by its number and what it holds."""
         self._overrides: dict[str, set[str]] = {}
         """Who signed that releases go on without the witnesses, by the end that they signed."""
 
@@ -101,10 +105,8 @@ class Said:
             said, self._times = self._times, {}
             if event.kind == times.CONFIRMED:
                 self._must_be_the_time(event, said)
-        elif event.kind == overrides.BEGUN:
-            self._must_be_overridden(event)
-        elif event.kind == next_logs.BEGUN and self.chain is not None:
-            self.logs.begin(index, event, self.chain.head)
+        elif event.kind in _AGREED:
+            self._must_be_agreed(index, event)
         elif event.kind == ADOPTED:
             for signed in statements_of(event):
                 self._heads(index, signed, parse_statement(signed.text), event)
@@ -202,6 +204,8 @@ class Said:
             self._overrides.setdefault(statement.facts["until"], set()).add(person.id)
         elif statement.kind is Kind.NEXT_LOG:
             self.logs.signed(statement)
+        elif statement.kind is Kind.KIT:
+            self._kits.setdefault((statement.facts["number"], statement.facts["accounts"]), set()).add(person.id)
         elif statement.kind is Kind.CLOCK:
             self._times[person.id] = instant.read(statement.facts["now"])
 
@@ -214,6 +218,15 @@ class Said:
         if len(near) < clock.needs(roster, at):
             raise BadSignature("Not enough custodians confirmed this time.", what_to_do=_CALL)
 
+    def _must_be_agreed(self, index: int, event: Event) -> None:
+        """What happens only when enough custodians signed for it."""
+        if event.kind == overrides.BEGUN:
+            self._must_be_overridden(event)
+        elif event.kind == kits.ISSUED:
+            self._must_be_signed_for(event)
+        elif self.chain is not None:
+            self.logs.begin(index, event, self.chain.head)
+
     def _must_be_overridden(self, event: Event) -> None:
         """From here on a vault released without the witnesses, so enough custodians must have said so."""
         roster = self.chain.head if self.chain else None
@@ -222,6 +235,15 @@ class Said:
         people = self._overrides.get(event.text("until"), ())
         if len(people) < override.needs(roster, datetime.fromisoformat(event.at)):
             raise BadSignature("Not enough custodians let releases go on without the witnesses.", what_to_do=_CALL)
+
+    def _must_be_signed_for(self, event: Event) -> None:
+        """A vault made this kit, so enough custodians must have signed for just that."""
+        roster = self.chain.head if self.chain else None
+        if roster is None or event.about != kit.subject(roster.deployment):
+            raise BadSignature("It is about the kits of another deployment.", what_to_do=_CALL)
+        people = self._kits.get((str(event.number("number")), event.text("accounts")), ())
+        if len(people) < kit.needs(roster, datetime.fromisoformat(event.at)):
+            raise BadSignature("Not enough custodians signed for this kit.", what_to_do=_CALL)
 
     def _must_decide(self, statement: Statement, roster: Roster, event: Event, at: datetime) -> None:
         asked, facts, person = self._asked.get(event.about), statement.facts, roster.people[statement.person]

@@ -21,6 +21,7 @@ from breakglass.cli import (
     evidence,
     home,
     join,
+    kit,
     login,
     recording,
     request,
@@ -57,6 +58,7 @@ app.add_typer(estate.app, name="estate")
 app.add_typer(audit.app, name="audit")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(clock.app, name="clock")
+app.add_typer(kit.app, name="kit")
 app.add_typer(vault.app, name="vault")
 app.add_typer(witness.app, name="witness")
 

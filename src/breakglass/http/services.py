@@ -27,6 +27,16 @@ class Replay(Protocol):
         ...
 
 
+class Kits(Protocol):
+    async def make(self) -> bool:
+        """Have the kit made that custodians signed for; False while too few did, or when the vault refuses it."""
+        ...
+
+    async def file(self, number: int, copy: int) -> bytes:
+        """A copy of a kit, encrypted, as it was issued. Raises `NotFound`, `Tampered`."""
+        ...
+
+
 class DemoDesk(Protocol):
     """What only a demo has: its people's keys at hand, so that one person can play all of them."""
 
@@ -58,6 +68,8 @@ class Services:
     """Verify the log in a process of its own; the result as `audit verify --json` prints it."""
     witnessed: Callable[[int], Awaitable[None]]
     """Wait for the roster's witnesses to see the log up to this size; not long, and not where there are none."""
+    kits: Kits | None = None
+    """Emergency kits; None: this node makes none."""
     anchors: Sequence[ExpectedAnchor] = ()
     """Where the settings have the log's checkpoints go."""
     last_verification: Callable[[], tuple[datetime, dict[str, object]] | None] = lambda: None

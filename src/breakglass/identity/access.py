@@ -24,6 +24,8 @@ MAY: dict[str, frozenset[Role]] = {
     "clock": frozenset({Role.CUSTODIAN}),
     "override": frozenset({Role.CUSTODIAN}),
     "next_log": frozenset({Role.CUSTODIAN}),
+    "kit": frozenset({Role.CUSTODIAN}),
+    "kit_used": frozenset({Role.CUSTODIAN, Role.APPROVER, Role.AUDITOR}),
     "propose": frozenset({Role.ADMINISTRATOR, Role.CUSTODIAN}),
     "erase": frozenset({Role.AUDITOR, Role.CUSTODIAN}),
     "replay": frozenset({Role.AUDITOR}),

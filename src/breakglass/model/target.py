@@ -112,5 +112,7 @@ class Account:
     """The longest that a secret stays without use."""
     secret: SecretKind = SecretKind.PASSWORD
     password: PasswordRules = field(default_factory=PasswordRules)
+    kit: bool = False
+    """Whether its credential is in the emergency kit."""
     rotates_with: tuple[AccountId, ...] = ()
     """Accounts that depend on this one: each change here owes one there."""

@@ -477,6 +477,7 @@ KINDS = {
     "kek": ("next",),
     "override": ("until", "because"),
     "next-log": ("origin", "former", "because"),
+    "kit": ("number", "accounts", "copies"),
 }
 
 

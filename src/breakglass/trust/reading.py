@@ -226,6 +226,7 @@ def accounts(obj: Obj, targets: Mapping[str, Target], policies: Mapping[str, Pol
             rotate_every=timedelta(days=days) if (days := one.number("rotate_every_days", 0, most=366)) else None,
             secret=SecretKind(one.one_of("secret", tuple(SecretKind), "password")),
             password=_password(rules),
+            kit=one.take("kit", bool, default=False),
             rotates_with=tuple(map(AccountId, _names(one, "rotates_with", frozenset(obj.value) - {id}))),
         )
         rules.done()

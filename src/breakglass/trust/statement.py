@@ -45,6 +45,8 @@ class Kind(StrEnum):
     """Custodians let releases go on without the witnesses, until an instant."""
     NEXT_LOG = "next-log"
     """Custodians go on with a new log, because the one before has lost its end."""
+    KIT = "kit"
+    """Custodians have an emergency kit made."""
 
 
 _TERMS = (
@@ -62,6 +64,7 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.KEK: ("next",),
     Kind.OVERRIDE: ("until", "because"),
     Kind.NEXT_LOG: ("origin", "former", "because"),
+    Kind.KIT: ("number", "accounts", "copies"),
 }
 """What a statement of each kind says beside the common lines, in order: this and nothing else."""
 

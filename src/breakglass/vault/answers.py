@@ -27,6 +27,15 @@ class Rekey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KitCopy:
+    """One copy of an emergency kit, encrypted; `canary` is a login in it that nobody may ever use."""
+
+    number: int
+    canary: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What everybody on the node may know, also while the vault is sealed; then only the first part says something."""
 

@@ -15,6 +15,7 @@ class Purpose(StrEnum):
     ROTATION = "rotation"
     PROBE = "probe"
     REPLAY = "replay"
+    KIT = "kit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,9 @@ _NONCE = struct.Struct(">7xIB")
 class Closing:
     """A file to write to, which encrypts; `close` writes the last chunk."""
 
-    def __init__(self, out: IO[bytes], public_key: bytes, header: bytes) -> None:
+    def __init__(self, out: IO[bytes], public_key: bytes, header: bytes, what: str = "backup") -> None:
         key = random_key()
-        wrapped = _suite().encrypt(key.reveal(), X25519PublicKey.from_public_bytes(public_key), _info(header))
+        wrapped = _suite().encrypt(key.reveal(), X25519PublicKey.from_public_bytes(public_key), _info(header, what))
         self._out, self._key, self._cipher = out, key, AESGCM(key.reveal())
         self._waiting, self._number = bytearray(), 0
         out.write(wrapped)
@@ -90,8 +90,8 @@ def public_of(private_key: Secret) -> bytes:
     return X25519PrivateKey.from_private_bytes(private_key.reveal()).public_key().public_bytes_raw()
 
 
-def _info(header: bytes) -> bytes:
-    return bind("breakglass backup key", 1, header)
+def _info(header: bytes, what: str = "backup") -> bytes:
+    return bind(f"breakglass {what} key", 1, header)
 
 
 def _suite() -> Suite:

@@ -21,7 +21,7 @@ from breakglass.model.target import Endpoint
 from breakglass.trust.chain import Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import shape
-from breakglass.vault.answers import Progress, Rekey, Released, Status
+from breakglass.vault.answers import KitCopy, Progress, Rekey, Released, Status
 from breakglass.vault.asking import Deposited, Elsewhere, Past, Placed, Purpose
 from breakglass.vault.evidence import Evidence
 from breakglass.vault.line import Behind
@@ -153,6 +153,12 @@ class VaultClient:
     def next_log(self, statements: Sequence[Signed], proofs: Sequence[Sequence[bytes]]) -> bytes:
         found = self._call("next_log", statements=tuple(statements), proofs=tuple(map(tuple, proofs)))
         return cast(bytes, found)
+
+    def make_kit(
+        self, statements: Sequence[Signed], stored: Sequence[Placed], evidence: Evidence
+    ) -> tuple[KitCopy, ...]:
+        found = self._call("make_kit", statements=tuple(statements), stored=tuple(stored), evidence=evidence)
+        return cast(tuple[KitCopy, ...], found)
 
     def rotate_kek(self, statement: Signed) -> int:
         return cast(int, self._call("rotate_kek", statement=statement))

@@ -22,9 +22,10 @@ from breakglass.vault import envelope, judge, kek_rotation, passwords, pinning, 
 from breakglass.vault.answers import Released
 from breakglass.vault.asking import Deposited, Past, Placed, Purpose
 from breakglass.vault.continuing import judge_next_log
-from breakglass.vault.envelope import Bound
+from breakglass.vault.deposits import bound, open_deposited
 from breakglass.vault.evidence import RELEASE, RETIRED, Entry, Evidence
-from breakglass.vault.grants import Grants, live, not_entitled
+from breakglass.vault.grants import live, not_entitled
+from breakglass.vault.kits import Kits
 from breakglass.vault.opened import Opened
 from breakglass.vault.overriding import judge_override
 from breakglass.vault.state import FOREVER, Retired, State
@@ -34,7 +35,7 @@ SESSIONS_MAX = 10_000
 REWRAP_MAX = 200
 
 
-class Vault(Grants):
+class Vault(Kits):
     # -- roster and log -----------------------------------------------------------------------------------------------
     def load_roster(self, versions: Sequence[Version], found_pin: str | None = None) -> int:
         """Show the roster: all versions from 0 on, or those that follow the loaded ones. Returns the head's version.
@@ -71,19 +72,19 @@ class Vault(Grants):
             found = opened.loaded().head.account(account)
             key = found.secret is SecretKind.SSH_KEY
             with passwords.fresh_key() if key else passwords.fresh(found.password) as secret:
-                return envelope.seal(secret, _bound(account, credential, version), opened.keyring.kek)
+                return envelope.seal(secret, bound(account, credential, version), opened.keyring.kek)
 
     def store(self, account: str, credential: str, version: int, secret: Secret) -> bytes:
         """Seal a secret that a custodian deposits; it is wiped. Raises `Malformed` for one that no target takes."""
         with secret, self._opened() as opened:
             opened.loaded().head.account(account)
             passwords.must_be_usable(secret)
-            return envelope.seal(secret, _bound(account, credential, version), opened.keyring.kek)
+            return envelope.seal(secret, bound(account, credential, version), opened.keyring.kek)
 
     def check(self, account: str, deposited: Deposited) -> None:
         """Prove that a stored blob can be read back. Raises `Tampered`."""
         with self._opened() as opened:
-            _open(opened, account, deposited).wipe()
+            open_deposited(opened, Placed(account=account, deposited=deposited)).wipe()
 
     def retire_credential(self, credential: str, evidence: Evidence) -> None:
         """Another one took this credential's place, as the log says: it opens no session any more.
@@ -118,8 +119,8 @@ class Vault(Grants):
         if len(placed) > REWRAP_MAX:
             raise Malformed(f"A batch has up to {REWRAP_MAX} secrets.", what_to_do="Make smaller batches.")
         with self._opened() as opened:
-            bound = [(one, _bound(one.account, one.deposited.credential, one.deposited.version)) for one in placed]
-            return kek_rotation.rewrap(bound, opened.keyring)
+            places = [(one, bound(one.account, one.deposited.credential, one.deposited.version)) for one in placed]
+            return kek_rotation.rewrap(places, opened.keyring)
 
     def retire_kek(self, kek: int) -> None:
         """No stored secret needs this key any more. Raises as `kek_rotation.retire`."""
@@ -153,7 +154,7 @@ class Vault(Grants):
             used = opened.with_used(entry)
             sessions = given.sessions if whose else (*given.sessions, session)
             grants = {**used.grants, said.grant: replace(given, sessions=sessions)}
-            secret = _open(opened, account.id, deposited)
+            secret = open_deposited(opened, Placed(account=account.id, deposited=deposited))
             with _wiped_on_error(secret):
                 _use_up(opened, replace(used, grants=grants), entry.size)
             return Released(username=account.username, secret=secret)
@@ -184,7 +185,7 @@ class Vault(Grants):
             state = opened.with_used(entry)
             secrets: list[Secret] = []
             with _wiped_on_error(secrets):
-                secrets.extend(_open(opened, found.id, one) for one in deposited)
+                secrets.extend(open_deposited(opened, Placed(account=found.id, deposited=one)) for one in deposited)
                 _use_up(opened, state, entry.size)
             return tuple(secrets)
 
@@ -305,19 +306,6 @@ def _past(opened: Opened, chain: Chain, session: str, past: Past | None) -> tupl
     entry = opened.entry(past.entry, RELEASE, session)
     entry.must_say(purpose=Purpose.SESSION, account=token.account, grant=token.grant)
     return judge.judge_past(chain, token, past.approvals), token.account
-
-
-def _bound(account: str, credential: str, version: int) -> Bound:
-    checked("acc", account)
-    checked("crd", credential)
-    if not 0 < version < 2**63:
-        raise Malformed(f"A credential has no version {version}.", what_to_do="Versions count from 1.")
-    # The account is part of the name: a row can't be handed to another account, whose place somebody controls.
-    return Bound(table="credential", record=f"{account}/{credential}", version=version, purpose="login")
-
-
-def _open(opened: Opened, account: str, one: Deposited) -> Secret:
-    return envelope.open(one.blob, _bound(account, one.credential, one.version), opened.keyring.keks)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ Public halves stand beside in clear, so that a sealed vault can name them; openi
 """
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +82,17 @@ class Keyring:
     """The open keys, and how to forget them."""
 
     def __init__(
-        self, origin: str, private: Mapping[str, Secret], keks: dict[int, Kek], state_key: Secret, wrapping: Secret
+        self,
+        origin: str,
+        private: Mapping[str, Secret],
+        keks: dict[int, Kek],
+        state_key: Secret,
+        wrapping: Secret,
+        backup: str,
     ) -> None:
         self.keks, self.state_key, self.wrapping, self._private = keks, state_key, wrapping, private
+        self.backup = b64decode(backup)
+        """The X25519 key to which backups and kits are encrypted; what opens them is kept nowhere."""
         self._founded = origin
         self.log = NoteKey(origin, private["log"])
         self.grant = NoteKey(f"{origin}/grant", private["grant"])
@@ -121,14 +129,15 @@ def make_keys(root: Secret, deployment: str, origin: str, key_file: str) -> tupl
     }
     keks = {1: Kek(id=1, key=random_key())}
     wrapping = derive(root, deployment, "wrap")
-    keyring = Keyring(origin, private, keks, derive(root, deployment, "state"), wrapping)
+    backup = _backup_key(root, deployment)
+    keyring = Keyring(origin, private, keks, derive(root, deployment, "state"), wrapping, backup)
     wrapped = {name: wrap_key(key, wrapping, name) for name, key in private.items()}
     text = KeysText(
         deployment=deployment,
         origin=origin,
         public=keyring.public,
         wrapped=wrapped | {kek_label(id): wrap_key(kek.key, wrapping, kek_label(id)) for id, kek in keks.items()},
-        backup=_backup_key(root, deployment),
+        backup=backup,
         key_file=key_file,
     )
     return to_json(text), keyring
@@ -191,8 +200,9 @@ def open_keys(root: Secret, found: KeysText) -> Keyring:
             {id: Kek(id=id, key=opened[label]) for id, label in keks.items()},
             derive(root, found.deployment, "state"),
             wrapping,
+            backup := _backup_key(root, found.deployment),
         )
-        if keyring.public != found.public or found.backup != _backup_key(root, found.deployment):
+        if keyring.public != found.public or found.backup != backup:
             keyring.wipe()
             raise _tampered("a public key is not that of its private key")
     except BaseException:

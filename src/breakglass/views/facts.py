@@ -79,6 +79,7 @@ def _signed_review(t: _Told) -> str:
 
 def _release(t: _Told) -> str:
     return {
+        "kit": f"Passwords are released into emergency kit {t['number']}: {t['accounts']}.",
         "session": f"The password of {t.where} is released to the gateway for {t.who}'s session; nobody sees it.",
         "replay": f"{t.who} opens a recording of {t.where}.",
     }.get(t["purpose"], f"The password of {t.where} is released to the rotation engine ({t['purpose']}).")
@@ -198,6 +199,14 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     ),
     "override.refused": lambda t: f"The vault does not let releases go on without the witnesses: {t['why']}",
     "override.begun": lambda t: f"Releases go on without the witnesses until {t.until('until')}.",
+    "kit.wanted": lambda t: (
+        f"Emergency kit {t['number']} is wanted, in {t['copies']} copies: its passwords change first."
+    ),
+    "kit.signed": lambda t: f"{t.signer} signed for emergency kit {t.said('number')}: {t.said('accounts')}.",
+    "kit.refused": lambda t: f"The vault does not make the emergency kit: {t['why']}",
+    "kit.issued": lambda t: f"Emergency kit {t['number']} was issued, in {t['copies']} copies: {t['accounts']}.",
+    "kit.stale": lambda t: f"The emergency kit is stale. {t['why']}",
+    "kit.used": lambda t: f"EMERGENCY KIT {t['number']} WAS USED: {t['because']} All its passwords change.",
     "next_log.wanted": lambda t: f"Custodians are asked to go on with the log {t['origin']}: {t['because']}",
     "next_log.signed": lambda t: f"{t.signer} signed to go on with the log {t.said('origin')}: {t.said('because')}",
     "next_log.refused": lambda t: f"The vault does not go on with a new log: {t['why']}",

@@ -19,7 +19,8 @@ from breakglass.flow.estate import Estate
 from breakglass.plugin_api.notifier import Alert, Notifier, NotifierPlugin, Notifiers
 from breakglass.storage.outbox import Told
 from breakglass.storage.store import Store
-from breakglass.vigilance.sentences import Scene, sentence
+from breakglass.vigilance.scene import Scene
+from breakglass.vigilance.sentences import sentence
 
 SEND_WITHIN = 20.0
 """Seconds; less than half of a duty's lease."""

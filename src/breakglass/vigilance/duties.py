@@ -11,7 +11,8 @@ from breakglass.storage.outbox import Handler, Told
 from breakglass.storage.store import Store
 from breakglass.vigilance.alerts import Alerts, channels
 from breakglass.vigilance.file import AlertFile
-from breakglass.vigilance.sentences import Scene, sentence
+from breakglass.vigilance.scene import Scene
+from breakglass.vigilance.sentences import sentence
 
 
 def handlers(

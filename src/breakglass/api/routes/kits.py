@@ -1,0 +1,83 @@
+"""The emergency kit: what there is, having one made, fetching its encrypted copies, and saying that one was used."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import Field
+from starlette.responses import Response
+
+from breakglass.api.bodies import Body, Prose, Signature
+from breakglass.api.registry import Api
+from breakglass.api.routes.requests import Text
+from breakglass.errors import AlreadyApproved, NotFound
+from breakglass.flow import kit
+from breakglass.http.declare import SIGNED_IN, Signed, those_who
+from breakglass.http.house import House
+from breakglass.identity.access import must_be_fresh
+from breakglass.storage.work import Read
+from breakglass.trust.kit import COPIES_MAX
+from breakglass.views import kits as views
+from breakglass.views.kits import Kits
+
+Number = Annotated[int, Path(ge=1, le=10**9)]
+Copy = Annotated[int, Path(ge=1, le=COPIES_MAX)]
+
+
+class Wanted(Body):
+    copies: Annotated[int, Field(ge=1, le=COPIES_MAX)]
+
+
+class Used(Body):
+    because: Prose
+
+
+def add(api: Api, house: House) -> None:
+    @api.get("/kits", may=SIGNED_IN)
+    async def show_kits() -> Kits:
+        """Which kits there are, and whether the newest one serves."""
+        return await house.see(views.shown, await _stale(house))
+
+    @api.post("/kits", may=those_who("kit"))
+    async def want_kit(body: Wanted, actor: Signed) -> Kits:
+        """Begin a new one: the passwords of its accounts change, so that older kits open nothing any more."""
+        must_be_fresh(actor, house.services.store.now())
+        await house.do(actor, kit.want, house.chain, body.copies)
+        return await house.see(views.shown, await _stale(house))
+
+    @api.post("/kits/statement", may=those_who("kit"))
+    async def kit_statement(actor: Signed) -> Text:
+        """The text by which you have it made. 409 while its passwords still change."""
+        return Text(text=(await house.do(actor, kit.offer, house.chain)).text())
+
+    @api.post("/kits/sign", may=those_who("bring"))
+    async def sign_kit(body: Signature, actor: Signed) -> Kits:
+        """Bring a signature: with the last one that is needed the vault makes the kit."""
+        makes = house.services.kits
+        try:
+            await house.do(actor, kit.sign, house.chain, body.signature, body.text)
+        except AlreadyApproved:  # the node may have died before it could have the kit made
+            if makes is None or not await makes.make():
+                raise
+        else:
+            if makes is not None:
+                await makes.make()
+        return await house.see(views.shown, await _stale(house))
+
+    @api.get("/kits/{number}/{copy}", may=those_who("kit"))
+    async def kit_file(number: Number, copy: Copy) -> Response:
+        """A copy, encrypted: only k of the custodians' shares open it."""
+        if house.services.kits is None:
+            raise NotFound("This node makes no kits.", what_to_do="Ask another node.")
+        return Response(await house.services.kits.file(number, copy), media_type="application/octet-stream")
+
+    @api.post("/kits/{number}/used", may=those_who("kit_used"))
+    async def kit_used(number: Number, body: Used, actor: Signed) -> Kits:
+        """Somebody used this kit, or it is gone: all its passwords change."""
+        await house.do(actor, kit.used, house.chain, number, body.because)
+        return await house.see(views.shown, await _stale(house))
+
+
+async def _stale(house: House) -> Callable[[Read], str]:
+    roster, share_set = house.chain.head, (await house.vault()).share_set
+    return lambda look: kit.stale(look, roster, share_set)

@@ -1,0 +1,98 @@
+"""What the log says of emergency kits: which were issued, what custodians have signed for the next one, what became of
+them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from breakglass.audit import event
+from breakglass.audit.event import Event
+from breakglass.model.target import AccountId
+from breakglass.storage import books
+from breakglass.storage.work import Read
+from breakglass.trust import kit
+from breakglass.trust.statement import Signed, Statement, parse
+
+WANTED, SIGNED, REFUSED, ISSUED = "kit.wanted", "kit.signed", "kit.refused", "kit.issued"
+STALE, USED = "kit.stale", "kit.used"
+_e = books.entry.c
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    statement: Statement
+    signed: Signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    number: int
+    at: datetime
+    versions: Mapping[AccountId, int]
+    copies: Mapping[int, str]
+    """Copy -> hex SHA-256 of its file."""
+    canaries: Mapping[int, str]
+    share_set: str
+    used: str
+    """Why somebody said that it was used; empty while nobody did."""
+
+
+def issued(look: Read) -> Sequence[Issued]:
+    """Oldest first."""
+    used = {said.number("number"): said.text("because") for said in _all(look, USED)}
+    return [_issued(said, used) for said in _all(look, ISSUED)]
+
+
+def wanted(look: Read) -> Event | None:
+    """The kit that custodians are to sign for; None where none waits."""
+    found = _newest(look, (WANTED, REFUSED, ISSUED))
+    return found if found is not None and found.kind == WANTED else None
+
+
+def words(look: Read, number: str) -> Sequence[Word]:
+    """What custodians signed for the kit of this number since it was wanted last, each person's newest; alike ones."""
+    query = select(_e.idx).where(_e.kind.in_((WANTED, REFUSED))).order_by(_e.idx.desc()).limit(1)
+    after = look.conn.execute(query).scalar_one_or_none()
+    said = select(_e.leaf).where(_e.kind == SIGNED, _e.idx > (-1 if after is None else after)).order_by(_e.idx)
+    found: dict[str, Word] = {}
+    for leaf in look.conn.execute(said).scalars():
+        one = event.parse(leaf)
+        signed = Signed(one.text("statement"), one.text("signature"))
+        statement = parse(signed.text)
+        if statement.facts["number"] == number and look.now < statement.not_after:
+            found.pop(statement.person, None)
+            found[statement.person] = Word(statement, signed)
+    alike = list(found.values())
+    return [one for one in alike if one.statement.facts == alike[-1].statement.facts]
+
+
+def stale_said(look: Read) -> str:
+    """Why the log says that the newest kit is stale; empty where it does not, or another one was issued since."""
+    found = _newest(look, (STALE, ISSUED))
+    return found.text("why") if found is not None and found.kind == STALE else ""
+
+
+def _issued(said: Event, used: Mapping[int, str]) -> Issued:
+    copies = range(1, said.number("copies") + 1)
+    return Issued(
+        number=said.number("number"),
+        at=datetime.fromisoformat(said.at),
+        versions=kit.read_accounts(said.text("accounts")),
+        copies={n: said.text(f"sha256-{n}") for n in copies},
+        canaries={n: said.text(f"canary-{n}") for n in copies},
+        share_set=said.text("set"),
+        used=used.get(said.number("number"), ""),
+    )
+
+
+def _all(look: Read, kind: str) -> list[Event]:
+    query = select(_e.leaf).where(_e.kind == kind).order_by(_e.idx)
+    return [event.parse(leaf) for leaf in look.conn.execute(query).scalars()]
+
+
+def _newest(look: Read, kinds: Sequence[str]) -> Event | None:
+    query = select(_e.leaf).where(_e.kind.in_(kinds)).order_by(_e.idx.desc()).limit(1)
+    leaf = look.conn.execute(query).scalar_one_or_none()
+    return event.parse(leaf) if leaf else None
