@@ -48,7 +48,7 @@ class Ldap:
                     await _set(place, session, current, new)
         except LoginRefused as refused:
             await self._set_before(place, new, refused)
-        except _Sent:
+        except Sent:
             raise
         except OutcomeUnknown as error:
             raise TargetDown(
@@ -94,7 +94,7 @@ class Ldap:
         )
 
 
-class _Sent(OutcomeUnknown):
+class Sent(OutcomeUnknown):
     """The operation was sent."""
 
 
@@ -114,7 +114,7 @@ async def _set(place: Place, session: Session, current: Secret, new: Secret) -> 
             about=str(place.endpoint),
         )
     if code in _MAYBE or code < 0:
-        raise _Sent(
+        raise Sent(
             f"The new password of {place.username} was sent to {place.endpoint}, and no answer came.",
             what_to_do="It is probed which password works, and then gone on from there. Do nothing by hand.",
             about=str(place.endpoint),

@@ -10,6 +10,7 @@ ldap3 is synchronous: it works in a thread, on a private socket whose other end 
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +29,11 @@ from breakglass.plugins.in_tls.bridge import bridged
 T = TypeVar("T")
 POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
 """The password policy control, request and response."""
+_DATA = re.compile(r"AcceptSecurityContext error, data ([0-9a-f]{1,8}),")
+_DOMAIN = {
+    "530": "not at this hour", "531": "not from here", "532": "expired", "533": "disabled", "701": "expired",
+    "773": "to be changed", "775": "locked",
+}  # fmt: skip
 SUCCESS, INVALID_CREDENTIALS, BUSY, UNAVAILABLE = 0, 49, 51, 52
 
 
@@ -51,6 +57,11 @@ class Session:
     def result(self) -> int:
         """The code of the last operation (RFC 4511, section 4.1.9)."""
         return int(self._connection.result["result"])
+
+    @property
+    def message(self) -> str:
+        """What it says beside the code."""
+        return str(self._connection.result.get("message") or "")
 
 
 @asynccontextmanager
@@ -91,9 +102,10 @@ async def signed_in(place: Place, secret: Secret, *, connect: timedelta, answer:
 def _must_be_bound(place: Place, result: dict[str, Any]) -> None:
     code, where = int(result["result"]), str(place.endpoint)
     policy = ((result.get("controls") or {}).get(POLICY) or {}).get("value") or b""
-    if code == SUCCESS and not policy_error(policy):
+    why = policy_error(policy) or domain_error(str(result.get("message") or ""))
+    if code == SUCCESS and not why:
         return
-    if code == INVALID_CREDENTIALS and not policy_error(policy):
+    if code == INVALID_CREDENTIALS and not why:
         raise LoginRefused(
             f"{where} refused the password of {place.username}.",
             what_to_do="Look whether the entry's password was changed by hand, or the entry is locked.",
@@ -101,7 +113,14 @@ def _must_be_bound(place: Place, result: dict[str, Any]) -> None:
         )
     if code in (BUSY, UNAVAILABLE):
         raise TargetDown(f"{where} takes no bind now.", what_to_do="It is tried again.", about=where)
-    raise _undecided(place, policy_error(policy) or f"result {code}")
+    raise _undecided(place, why or f"result {code}")
+
+
+def domain_error(message: str) -> str:
+    """Why Active Directory refuses a bind that has the right password, or may have it (Win32 codes behind `data`).
+    Empty for 52e, which is the wrong password, and for what is no such message."""
+    found = _DATA.search(message)
+    return _DOMAIN.get(found[1], "") if found else ""
 
 
 def policy_error(value: bytes | dict[str, Any]) -> str:
