@@ -69,18 +69,22 @@ async function connect() {
   const { ticket } = await answer.json();
   const address = new URL(page.dataset.socket, location.href);
   address.protocol = address.protocol.replace("http", "ws");
-  socket = new WebSocket(address);
-  socket.binaryType = "arraybuffer";
-  socket.addEventListener("open", () => {
-    socket.send(JSON.stringify({ ticket, size: [terminal.cols, terminal.rows] }));
+  socket?.close();
+  // What comes late from a connection before this one is of that one, and is answered there or nowhere.
+  const own = new WebSocket(address);
+  socket = own;
+  own.binaryType = "arraybuffer";
+  own.addEventListener("open", () => {
+    own.send(JSON.stringify({ ticket, size: [terminal.cols, terminal.rows] }));
     say("Connected. Everything is recorded.");
     terminal.focus();
   });
-  socket.addEventListener("message", ({ data }) => {
+  own.addEventListener("message", ({ data }) => {
+    if (own !== socket) return;
     if (data instanceof ArrayBuffer) {
       const bytes = new Uint8Array(data);
       terminal.write(bytes, () => {
-        if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ shown: bytes.length }));
+        if (own.readyState === WebSocket.OPEN) own.send(JSON.stringify({ shown: bytes.length }));
       });
     } else {
       const { ended: status, took, refused } = JSON.parse(data);
@@ -95,7 +99,7 @@ async function connect() {
       over = status === 0 ? "The session has ended." : `The session has ended (${status}). What the gateway says stands above.`;
     }
   });
-  socket.addEventListener("close", () => ended(over || "The connection was lost."));
+  own.addEventListener("close", () => own === socket && ended(over || "The connection was lost."));
 }
 
 function ended(why) {
