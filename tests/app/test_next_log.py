@@ -24,6 +24,7 @@ from breakglass.errors import (
     Malformed,
     NotEntitled,
     NotFound,
+    Sealed,
     Unavailable,
     WrongState,
 )
@@ -218,6 +219,21 @@ async def test_a_checkpoint_that_was_kept_elsewhere_says_what_was_lost(tmp_path:
             flow.kept_elsewhere(chain, 2, last)
         later = replace(kept, size=kept.size + 40)  # as if it had seen more
         assert await town.do("carol", flow.want, chain, later, WHY, troubled=False)
+
+
+async def test_at_an_orderly_end_the_vault_knows_all_that_was_committed(tmp_path: Path) -> None:
+    """Else a copy from just before the last entries would pass, and custodians would not know of the last head."""
+    async with Town.found(tmp_path) as town:
+        await town.ask("bo", "plc", account="ops")
+        size = len(await facts(town))
+        assert town.vault.status().mark < size
+        for _ in range(2):
+            town.log.settle()
+            assert town.vault.status().mark == size
+        await town.ask("alice", "db1")
+        town.vault.seal()
+        with pytest.raises(Sealed):
+            town.log.settle()
 
 
 async def test_the_node_dies_between_the_vault_and_the_log(tmp_path: Path) -> None:

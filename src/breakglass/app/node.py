@@ -123,6 +123,7 @@ class Node:
         self._undo.callback(await asyncio.to_thread(names.take, self.store.engine, settings.node))
         await self.vault.start()
         self._undo.callback(self.vault.stop)
+        self._undo.push_async_callback(asyncio.to_thread, self._settle_log)
         self._open_log()
         self.store.start()
         self._undo.push_async_callback(asyncio.to_thread, self.store.stop)
@@ -213,6 +214,11 @@ class Node:
             self._undo.push_async_callback(tls.stop)
         self._undo.callback(self.terminals.stop)
         self._say_where()
+
+    def _settle_log(self) -> None:
+        """After the last commit."""
+        with contextlib.suppress(Unavailable):  # the vault is sealed or gone: then its mark lies a batch behind
+            self.log.settle()
 
     def _open_log(self) -> None:
         with self.store.engine.begin() as conn:

@@ -136,6 +136,13 @@ class Log:
             conn.execute(insert(books.checkpoint), {"size": size, "note": note})
         return size
 
+    def settle(self) -> None:
+        """At an orderly end: have the vault know that what it signed last was committed. Its mark would lie a batch
+        behind what others may have seen. Raises `Unavailable`, `Sealed`."""
+        if self._committed:
+            self.signer.confirm(self._committed)
+            self._committed = b""
+
     def latest(self) -> datetime:
         return self._latest
 
