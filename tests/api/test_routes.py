@@ -124,7 +124,7 @@ def filled(path: str) -> str:
     path = path.removeprefix("/api")
     for group, id in IDS.items():
         path = re.sub(rf"(/{group}/)\{{id\}}", rf"\g<1>{id}", path)
-    return path.replace("{index}", "0")
+    return path.replace("{index}", "0").replace("{number}", "1").replace("{copy}", "1")
 
 
 def test_every_route_stands_in_the_table(app: FastAPI) -> None:

@@ -96,6 +96,11 @@ MAY: dict[str, frozenset[str]] = {
     "GET /next-log": ALL,
     "POST /next-log/text": frozenset({"custodian"}),
     "POST /next-log/sign": ALL,
+    "GET /kits": ALL,
+    "POST /kits": frozenset({"custodian"}),
+    "POST /kits/sign": ALL,
+    "GET /kits/{number}/{copy}": frozenset({"custodian"}),
+    "POST /kits/{number}/used": frozenset({"custodian", "approver", "auditor"}),
     "GET /erasures": ERASING,
     "POST /erasures/text": ERASING,
     "GET /erasures/{id}": ERASING,
@@ -132,7 +137,7 @@ def routes(app: FastAPI) -> dict[str, Declared]:
 def filled(path: str) -> str:
     for group, id in IDS.items():
         path = re.sub(rf"(/{group}/)\{{id\}}", rf"\g<1>{id}", path)
-    return path.replace("{index}", "0").replace("{name}", "base.css")
+    return path.replace("{index}", "0").replace("{name}", "base.css").replace("{number}", "1").replace("{copy}", "1")
 
 
 def test_every_socket_says_who_may_use_it(app: FastAPI) -> None:

@@ -51,6 +51,12 @@ def wanted(look: Read) -> Event | None:
     return found if found is not None and found.kind == WANTED else None
 
 
+def refusal(look: Read) -> str:
+    """Why the vault did not make the kit that was wanted last; empty where it did, or where another one is wanted."""
+    found = _newest(look, (WANTED, REFUSED, ISSUED))
+    return found.text("why") if found is not None and found.kind == REFUSED else ""
+
+
 def words(look: Read, number: str) -> Sequence[Word]:
     """What custodians signed for the kit of this number since it was wanted last, each person's newest; alike ones."""
     query = select(_e.idx).where(_e.kind.in_((WANTED, REFUSED))).order_by(_e.idx.desc()).limit(1)

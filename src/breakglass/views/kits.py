@@ -39,6 +39,8 @@ class Kits:
     copies: int
     signed_by: tuple[Who, ...]
     needed: int
+    refused: str
+    """Why the vault did not make the last one that was wanted; empty where it did."""
     sentence: str
 
 
@@ -57,6 +59,7 @@ def shown(look: Read, book: Book, stale: Callable[[Read], str]) -> Kits:
         copies=waits.number("copies") if waits else 0,
         signed_by=signed_by,
         needed=needed,
+        refused=kits.refusal(look),
         sentence=_sentence(roster_wants=bool(kit.chosen(roster)), found=found, why=why),
     )
 
@@ -74,6 +77,8 @@ def lines(k: Kits) -> list[str]:
     if k.wanted:
         by = say.names(k.signed_by) or "nobody"
         told.append(f"Kit {k.wanted} waits: {by} signed; {k.needed} custodians must: breakglass kit issue")
+    if k.refused:
+        told.append(f"The vault did not make the last one. {k.refused} Begin anew: breakglass kit issue --copies 2")
     return told
 
 

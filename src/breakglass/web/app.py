@@ -24,6 +24,7 @@ from breakglass.web.routes import (
     enrol,
     erasures,
     home,
+    kits,
     me,
     next_log,
     password,
@@ -72,6 +73,7 @@ GROUPS: Sequence[Callable[[Pages], None]] = (
     witnesses.add,
     next_log.add,
     erasures.add,
+    kits.add,
 )
 
 

@@ -1,6 +1,5 @@
 """The emergency kit: what there is, having one made, fetching its encrypted copies, and saying that one was used."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Path
@@ -10,12 +9,12 @@ from starlette.responses import Response
 from breakglass.api.bodies import Body, Prose, Signature
 from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Text
-from breakglass.errors import AlreadyApproved, NotFound
+from breakglass.errors import NotFound
 from breakglass.flow import kit
+from breakglass.http import kits
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
 from breakglass.identity.access import must_be_fresh
-from breakglass.storage.work import Read
 from breakglass.trust.kit import COPIES_MAX
 from breakglass.views import kits as views
 from breakglass.views.kits import Kits
@@ -36,14 +35,14 @@ def add(api: Api, house: House) -> None:
     @api.get("/kits", may=SIGNED_IN)
     async def show_kits() -> Kits:
         """Which kits there are, and whether the newest one serves."""
-        return await house.see(views.shown, await _stale(house))
+        return await house.see(views.shown, await kits.stale(house))
 
     @api.post("/kits", may=those_who("kit"))
     async def want_kit(body: Wanted, actor: Signed) -> Kits:
         """Begin a new one: the passwords of its accounts change, so that older kits open nothing any more."""
         must_be_fresh(actor, house.services.store.now())
         await house.do(actor, kit.want, house.chain, body.copies)
-        return await house.see(views.shown, await _stale(house))
+        return await house.see(views.shown, await kits.stale(house))
 
     @api.post("/kits/statement", may=those_who("kit"))
     async def kit_statement(actor: Signed) -> Text:
@@ -53,16 +52,8 @@ def add(api: Api, house: House) -> None:
     @api.post("/kits/sign", may=those_who("bring"))
     async def sign_kit(body: Signature, actor: Signed) -> Kits:
         """Bring a signature: with the last one that is needed the vault makes the kit."""
-        makes = house.services.kits
-        try:
-            await house.do(actor, kit.sign, house.chain, body.signature, body.text)
-        except AlreadyApproved:  # the node may have died before it could have the kit made
-            if makes is None or not await makes.make():
-                raise
-        else:
-            if makes is not None:
-                await makes.make()
-        return await house.see(views.shown, await _stale(house))
+        await kits.sign(house, actor, body.signature, body.text)
+        return await house.see(views.shown, await kits.stale(house))
 
     @api.get("/kits/{number}/{copy}", may=those_who("kit"))
     async def kit_file(number: Number, copy: Copy) -> Response:
@@ -75,9 +66,4 @@ def add(api: Api, house: House) -> None:
     async def kit_used(number: Number, body: Used, actor: Signed) -> Kits:
         """Somebody used this kit, or it is gone: all its passwords change."""
         await house.do(actor, kit.used, house.chain, number, body.because)
-        return await house.see(views.shown, await _stale(house))
-
-
-async def _stale(house: House) -> Callable[[Read], str]:
-    roster, share_set = house.chain.head, (await house.vault()).share_set
-    return lambda look: kit.stale(look, roster, share_set)
+        return await house.see(views.shown, await kits.stale(house))
