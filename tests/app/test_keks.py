@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from breakglass.app.keks import BATCH, Rewrapping
-from breakglass.errors import BreakglassError
+from breakglass.errors import AlreadyApproved, BreakglassError
 from breakglass.flow import kek as flow
 from breakglass.model.credential import Credential
 from breakglass.model.ids import CredentialId
@@ -160,3 +160,16 @@ async def test_other_nodes_keep_it_from_being_asked_for(tmp_path: Path) -> None:
             await town.do("carol", flow.offer, town.estate.chain, 1, shared=True)
         with pytest.raises(BreakglassError):
             await town.do("alice", flow.offer, town.estate.chain, 1, shared=False)
+
+
+async def test_a_statement_is_taken_once(tmp_path: Path) -> None:
+    """Whoever brings it again after a lost answer is told; nothing stands in the log that `audit verify` finds bad."""
+    async with Town.found(tmp_path) as town:
+        drawn = (await town.do("carol", flow.offer, town.estate.chain, 1, shared=False)).text()
+        signature = town.people["carol"].sign(drawn)
+        await town.do("carol", flow.sign, town.estate.chain, 1, signature, drawn)
+        for login, held in (("carol", 1), ("cem", 1), ("carol", 2)):
+            with pytest.raises(AlreadyApproved):
+                await town.do(login, flow.sign, town.estate.chain, held, signature, drawn)
+        assert (await kinds(town)).count("kek.signed") == 1
+        await town.verify()

@@ -184,6 +184,22 @@ async def test_who_may_and_when(town: Town) -> None:
     assert "kit.issued" not in await kinds(town)
 
 
+async def test_words_for_a_kit_that_was_refused_serve_no_other(town: Town) -> None:
+    chain = town.estate.chain
+    await town.do("carol", flow.want, chain, 1)
+    await town.rotate()
+    text = (await town.do("carol", flow.offer, chain)).text()
+    signature = town.people["carol"].sign(text)
+    await town.do("carol", flow.sign, chain, signature, text)
+    await town.system(flow.refused, chain, "A disk was full.")
+    await town.do("carol", flow.want, chain, 1)
+    await town.rotate()
+    with pytest.raises(AlreadyApproved, match="brought before"):
+        await town.do("carol", flow.sign, chain, signature, text)
+    await signed(town, "carol")
+    await town.verify()
+
+
 async def test_a_password_that_changed_between_two_signatures(town: Town) -> None:
     """They signed for other versions: the second one's text says so, and nothing is made of the first."""
     chain = town.estate.chain

@@ -8,8 +8,8 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from breakglass.audit import heads
-from breakglass.errors import BadSignature, Expired
+from breakglass.audit import brought, heads
+from breakglass.errors import AlreadyApproved, BadSignature, Expired
 from breakglass.identity.access import permit
 from breakglass.model.people import Actor, Role
 from breakglass.storage import offers
@@ -76,10 +76,16 @@ def checked(work: Work, chain: Chain, signed: Signed, kind: Kind, subject: str) 
 def custodians_word(
     work: Work, chain: Chain, kind: Kind, subject: str, signature: str, text: str | None
 ) -> tuple[Signed, Statement]:
-    """A custodian's statement, whoever brings it: it counts for who signed it. Raises `BadSignature` for another's."""
+    """A custodian's statement, whoever brings it: it counts for who signed it.
+
+    Raises `BadSignature` for another's, `AlreadyApproved` for one that was brought before."""
     permit(work.actor, "bring")
     signed = find_signed(work, work.actor, kind, subject, signature, text)
     statement = checked(work, chain, signed, kind, subject)
     if Role.CUSTODIAN not in chain.head.people[statement.person].roles:
         raise BadSignature("Only custodians sign this.", what_to_do="Ask a custodian to sign.", about=subject)
+    if brought.before(work, subject, statement):
+        raise AlreadyApproved(
+            "This statement was brought before.", what_to_do="To sign again, get a fresh one.", about=subject
+        )
     return signed, statement
