@@ -30,6 +30,8 @@ class Protocol(StrEnum):
     MARIADB = "mariadb"
     LDAPS = "ldaps"
     HTTPS = "https"
+    TLS = "tls"
+    """Anything else inside TLS, for a rotator of your own."""
 
 
 class SecretKind(StrEnum):
