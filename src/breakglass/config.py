@@ -134,9 +134,15 @@ def read(home: Home) -> Settings:
         for name in ("alerts", "checkpoint_copies", "plugins"):
             if name in values:
                 values[name] = tuple(values[name])
-        return Settings(**values)
+        settings = Settings(**values)
     except TypeError as error:
         raise Malformed(f"{home.settings.name} is not complete: {error}.", what_to_do="Add what is missing.") from None
+    if settings.tsa and not settings.tsa_ca:
+        raise Malformed(
+            f"{home.settings.name} names a timestamp authority in 'tsa', and in 'tsa_ca' nobody who vouches for it.",
+            what_to_do="Name the PEM file of its roots in 'tsa_ca'; without it no timestamp can be checked.",
+        )
+    return settings
 
 
 def keep_outside(home: Home, path: Path, what: str) -> None:

@@ -21,6 +21,16 @@ from breakglass.trust.statement import Kind, Signed, Statement
 SHORT = timedelta(minutes=15)
 """For statements whose effect is at once (replay)."""
 LONG = timedelta(days=1)
+_ITS_COMMAND = {
+    Kind.REVIEW: "review sign",
+    Kind.CLOCK: "clock statement",
+    Kind.ERASE: "audit erase",
+    Kind.KEK: "vault rotate-kek",
+    Kind.OVERRIDE: "audit override",
+    Kind.NEXT_LOG: "audit next-log",
+    Kind.KIT: "kit issue",
+}
+"""Which command shows the text of a kind; `statement ID` the others'."""
 
 
 def draw_up(
@@ -53,9 +63,10 @@ def find_signed(look: Read, actor: Actor, kind: Kind, subject: str, signature: s
         return Signed(text, signature)
     texts = offers.texts(look, person=actor.id, kind=kind, subject=subject)
     if not texts:
+        command = _ITS_COMMAND.get(kind) or f"statement {subject}"
         raise Expired(
             "No statement of yours is on offer for this.",
-            what_to_do=f"Get it with `breakglass statement {subject}`, sign it, and send the signature.",
+            what_to_do=f"Get it with `breakglass {command}`, sign it, and send the signature.",
             about=subject,
         )
     for one in texts[1:]:
