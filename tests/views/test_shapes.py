@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from breakglass.errors import Malformed, NotFound, WrongState
 from breakglass.flow import review as review_flow
+from breakglass.model.rotation import Rotation
+from breakglass.storage.tables import ENTITIES
 from breakglass.views import (
     estate,
     grants,
@@ -28,6 +30,7 @@ from breakglass.views import (
     words,
 )
 from breakglass.views.book import Book, connect_line
+from breakglass.views.standing import Standing, standings
 from tests.kit import ACCOUNT, START, Town
 
 OPEN = shapes.Vault(sealed=False, shares_entered=0, shares_needed=2, shares=3, sentence="The vault is open.")
@@ -142,15 +145,26 @@ async def test_what_time_has_ended_is_shown_as_ended_before_anybody_swept(town: 
     assert (alice.am_i_in, alice.grants, alice.requests) == ("No. You have no live grant.", (), ())
 
 
-async def test_accounts_say_whether_their_credential_is_fresh(town: Town) -> None:
+async def test_accounts_say_where_their_credential_stands(town: Town) -> None:
     async def credentials() -> dict[str, str]:
         found = (await every_view(town, "ivy"))["estate"]
         return {account.id: account.credential for target in found.targets for account in target.accounts}
 
     assert await credentials() == {ACCOUNT: "fresh", "acc_plc-root": "fresh", "acc_plc-ops": "fresh"}
-    await town.granted()
-    await town.session()
+    _, grant = await town.granted()
+    session = await town.session()
+    assert (await credentials())[ACCOUNT] == "exposed"
+    await town.end_session(session)
+    await town.close(grant)
     assert (await credentials())[ACCOUNT] == "owed"
+    rotation = ENTITIES[Rotation]
+    with town.store.engine.begin() as conn:
+        conn.execute(rotation.update().where(rotation.c.account == ACCOUNT), {"state": "reconcile"})
+    assert await credentials() == {ACCOUNT: "failed", "acc_plc-root": "fresh", "acc_plc-ops": "fresh"}
+    since = (await town.store.read(standings, ACCOUNT))[ACCOUNT].since
+    with town.store.engine.begin() as conn:
+        conn.execute(rotation.update().where(rotation.c.account == ACCOUNT), {"state": "done", "done_at": since})
+    assert await town.store.read(standings, ACCOUNT) == {ACCOUNT: Standing("fresh", since)}
 
 
 async def test_an_account_without_a_credential_says_so_and_takes_no_request(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ async def test_the_whole_story(town: Town, come: Come) -> None:
     assert "Owed, now" in words(await carol.get(f"/accounts/{ACCOUNT}"))
     await town.rotate()
     assert "Nothing is owed" in words(await carol.get("/rotations"))
-    assert "Dormant, now" in words(await carol.get(f"/accounts/{ACCOUNT}"))
+    assert "Fresh, now" in words(await carol.get(f"/accounts/{ACCOUNT}"))
 
     await review(town, ivy, request)
     page = words(await alice.get(f"/requests/{request}"))

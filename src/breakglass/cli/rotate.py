@@ -1,5 +1,6 @@
 """Password changes: what is owed, and one now."""
 
+from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from breakglass.cli.groups import group, of
 if TYPE_CHECKING:
     from breakglass.cli.server import Server
 
+PAGE = 500
 app = group("list", "Password changes that are owed. Also: rotate now, many.")
 
 
@@ -80,13 +82,24 @@ def _watched(node: "Server", ids: set[str], within: int) -> list[Any]:
 
     until, told = monotonic() + within, -1
     while True:
-        left = [one for one in node.get("/rotations", owed=True, limit=500) if one["id"] in ids]
+        left = [one for one in _owed(node) if one["id"] in ids]
         if len(left) != told:
             told = len(left)
             typer.echo(f"{len(ids) - told} of {len(ids)} done", err=True)
         if not left or monotonic() >= until:
             return left
         sleep(1)
+
+
+def _owed(node: "Server") -> list[Any]:
+    """All that are owed, page by page. The pages overlap: what is done meanwhile moves the rest up."""
+    found: dict[str, Any] = {}
+    for skip in count(step=PAGE // 2):
+        page = node.get("/rotations", owed=True, limit=PAGE, skip=skip)
+        found |= {one["id"]: one for one in page}
+        if len(page) < PAGE:
+            break
+    return list(found.values())
 
 
 def account_id(node: "Server", text: str) -> str:

@@ -1,9 +1,4 @@
-"""One account as people see it: how it is guarded, and where its credential stands.
-
-none ──▶ dormant ──▶ exposed (somebody is in) ──▶ owed ──▶ dormant (changed and proven)
-"""
-
-from datetime import datetime
+"""One account as people see it: how it is guarded, and what happened with its credential."""
 
 from sqlalchemy import func, select
 
@@ -12,12 +7,11 @@ from breakglass.model.people import Actor
 from breakglass.model.request import AccessRequest
 from breakglass.model.review import Review
 from breakglass.model.review import State as ReviewState
-from breakglass.model.session import Session
-from breakglass.model.session import State as SessionState
 from breakglass.storage.work import Read
-from breakglass.views import estate, page_shapes, requests, reviews, rotations, shapes
+from breakglass.views import estate, page_shapes, requests, reviews, rotations
 from breakglass.views.book import Book, sees_all
 from breakglass.views.rows import columns, found
+from breakglass.views.standing import NONE, standings
 
 REQUESTS, ROTATIONS = 20, 30
 
@@ -28,32 +22,16 @@ def page(look: Read, book: Book, viewer: Actor, id: str) -> page_shapes.AccountP
     whole = estate.estate(look, book)
     shown = next(one for target in whole.targets for one in target.accounts if one.id == account.id)
     changes = rotations.listed(look, book, owed=False, account=account.id, limit=ROTATIONS)
-    c, s, r, v = columns(Credential), columns(Session), columns(AccessRequest), columns(Review)
-    live = found(look, Session, s.account == account.id, s.state != SessionState.ENDED, newest="started_at")
+    c, r, v = columns(Credential), columns(AccessRequest), columns(Review)
     asked = [r.account == account.id] if sees_all(viewer) else [r.account == account.id, r.by == viewer.id]
     owed = found(look, Review, v.account == account.id, v.state == ReviewState.OPEN, newest="opened_at", limit=1)
-    rail, since = _rail(shown.credential, live[-1].started_at if live else None, changes)
     return page_shapes.AccountPage(
         account=shown,
         place=book.place(account.id),
-        rail=rail,
-        since=since,
+        since=standings(look, account.id).get(account.id, NONE).since,
         versions=look.conn.execute(select(func.count()).where(c.account == account.id)).scalar_one(),
         policy=estate.policy_words(book.roster.policy_of(account)),
         rotations=changes,
         requests=requests.shown(look, book, found(look, AccessRequest, *asked, newest="asked_at", limit=REQUESTS)),
         review=reviews.shown(look, book, owed[0]) if owed else None,
     )
-
-
-def _rail(
-    credential: str, in_since: datetime | None, changes: tuple[shapes.Rotation, ...]
-) -> tuple[str, datetime | None]:
-    if credential == "none":
-        return "none", None
-    if in_since is not None:
-        return "exposed", in_since
-    owed = [one.owed_at for one in changes if one.state != "done"]
-    if owed:
-        return "owed", min(owed)
-    return "dormant", max((one.done_at for one in changes if one.done_at), default=None)

@@ -7,12 +7,8 @@ from typing import Any
 from sqlalchemy import select
 
 from breakglass.errors import Tampered
-from breakglass.model import credential as credentials
-from breakglass.model import rotation as rotations
-from breakglass.model.credential import Credential
 from breakglass.model.people import Person
 from breakglass.model.policy import Policy, in_words, missing
-from breakglass.model.rotation import Rotation
 from breakglass.model.target import Account
 from breakglass.storage import books, rosters
 from breakglass.storage.work import Read
@@ -21,14 +17,12 @@ from breakglass.trust.difference import difference
 from breakglass.trust.roster import parse
 from breakglass.views import estate_shapes, say, shapes
 from breakglass.views.book import Book
-from breakglass.views.rows import columns
+from breakglass.views.standing import NONE, standings
 
 
 def estate(look: Read, book: Book) -> estate_shapes.Estate:
     roster = book.roster
-    c, r = columns(Credential), columns(Rotation)
-    stored = set(look.conn.execute(select(c.account).where(c.state == credentials.State.CURRENT)).scalars())
-    owed = set(look.conn.execute(select(r.account).where(r.state != rotations.State.DONE)).scalars())
+    credentials = standings(look)
 
     def account(one: Account) -> estate_shapes.Account:
         return estate_shapes.Account(
@@ -39,7 +33,7 @@ def estate(look: Read, book: Book) -> estate_shapes.Estate:
             scenario=one.scenario,
             policy=one.policy,
             rotate_at=one.rotate_at.value,
-            credential="none" if one.id not in stored else "owed" if one.id in owed else "fresh",
+            credential=credentials.get(one.id, NONE).state,
         )
 
     return estate_shapes.Estate(

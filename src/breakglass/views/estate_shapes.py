@@ -14,7 +14,8 @@ class Account:
     policy: str
     rotate_at: str
     credential: str
-    """`fresh`, `owed` (a change is owed or under way) or `none`."""
+    """`none`, `fresh`, `exposed` (somebody is in), `owed` (a change is owed or under way) or `failed` (no stored secret
+    works: it needs a person)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

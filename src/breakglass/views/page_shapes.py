@@ -12,10 +12,8 @@ class AccountPage:
 
     account: estate_shapes.Account
     place: shapes.Place
-    rail: str
-    """`none`, `dormant`, `exposed` (somebody is in) or `owed`: where its credential stands."""
     since: datetime | None
-    """Since when it stands there; None where nobody knows."""
+    """Since when its credential stands where it does (`account.credential`); None where nobody knows."""
     versions: int
     """Of its credential: all of them are kept."""
     policy: str
@@ -44,3 +42,12 @@ class ProposalPage:
     """Lines of the estate as a file, in unified form (`+`, `-`, `@@`)."""
     may_sign: bool
     """Whether the signature of whoever asks would count, and is not there yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Many:
+    """Password changes that were asked for together."""
+
+    at: datetime
+    accounts: int
+    done: int

@@ -1,8 +1,10 @@
 """Rotations as people see them: what is owed, what keeps it, what comes next."""
 
+from sqlalchemy import case, func, select
+
 from breakglass.model.rotation import Because, Rotation, State
 from breakglass.storage.work import Read
-from breakglass.views import say, shapes
+from breakglass.views import page_shapes, say, shapes
 from breakglass.views.book import Book
 from breakglass.views.rows import columns, found
 
@@ -38,6 +40,23 @@ def listed(
         where.append(r.account == account)
     rows = found(look, Rotation, *where, newest="owed_at", limit=limit, skip=skip)
     return tuple(shown(look, book, one) for one in rows)
+
+
+def many(look: Read) -> tuple[page_shapes.Many, ...]:
+    """Changes that were asked for together and are not all done, the newest first."""
+    r = columns(Rotation)
+    done = func.sum(case((r.state == State.DONE, 1), else_=0))
+    query = select(r.owed_at, func.count(), done).where(r.because.in_((Because.DEMAND, Because.SUSPICION)))
+    asked = look.conn.execute(query.group_by(r.owed_at).having(func.count() > 1).having(func.count() > done))
+    return tuple(
+        page_shapes.Many(at=at, accounts=count, done=int(finished))
+        for at, count, finished in sorted(asked, reverse=True)
+    )
+
+
+def count_owed(look: Read) -> int:
+    r = columns(Rotation)
+    return int(look.conn.execute(select(func.count()).where(r.state != State.DONE)).scalar_one())
 
 
 def shown(look: Read, book: Book, rotation: Rotation) -> shapes.Rotation:

@@ -16,17 +16,29 @@ from breakglass.web.pages import Pages, go
 
 REASONS = frozenset({Because.DEMAND, Because.SUSPICION})
 
+OWED_SHOWN = 200
+
 
 def add(pages: Pages) -> None:
     house = pages.house
 
     async def all_rotations(request: Request, refusal: BreakglassError | None = None) -> Response:
-        owed = await house.see(views.listed, owed=True, limit=200)
+        owed = await house.see(views.listed, owed=True, limit=OWED_SHOWN)
         done = [one for one in await house.see(views.listed, owed=False, limit=50) if one.state == "done"]
         whole = await house.see(estate.estate)
+        count = await house.services.store.read(views.count_owed)
+        many = await house.services.store.read(views.many)
         status = status_of(refusal) if refusal else 200
         return await pages.show(
-            request, "rotations.html", status=status, owed=owed, done=done, estate=whole, refusal=refusal
+            request,
+            "rotations.html",
+            status=status,
+            owed=owed,
+            count=count,
+            many=many,
+            done=done,
+            estate=whole,
+            refusal=refusal,
         )
 
     @pages.get("/rotations", may=SIGNED_IN)
