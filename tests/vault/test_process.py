@@ -467,6 +467,23 @@ def test_no_secret_is_left_lying_about(real):
         assert secret not in files + shown
 
 
+def test_its_memory_is_locked_where_it_says_so(real):
+    """`memory_locked` is what the kernel says; where root may lift the limit, it is locked."""
+    with running(real) as process:
+        said = process.client.status().memory_locked
+        kernel = Path(f"/proc/{process.process.pid}/status").read_text()
+        locked = next(int(line.split()[1]) for line in kernel.splitlines() if line.startswith("VmLck:"))
+        limit = resource.prlimit(process.process.pid, resource.RLIMIT_MEMLOCK)
+        assert said == (locked > 0) == (limit[0] == resource.RLIM_INFINITY)
+        assert said or not _may_lift_limits()
+
+
+def _may_lift_limits() -> bool:
+    """CAP_SYS_RESOURCE, bit 24 of what this process may (capabilities(7))."""
+    mine = Path("/proc/self/status").read_text()
+    return bool(int(next(line.split()[1] for line in mine.splitlines() if line.startswith("CapEff:")), 16) >> 24 & 1)
+
+
 def test_a_hardened_process_can_not_be_dumped(tmp_path):
     script = (
         "import ctypes, resource\n"
