@@ -20,6 +20,7 @@ from breakglass.plugins.active_directory.between import between
 from breakglass.plugins.ldap.rotator import Sent
 from breakglass.plugins.ldap.signing import domain_error
 from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
+from tests.plugins.directory import nothing_runs
 from tests.plugins.unix import Direct
 from tests.servers.samba_ad import SUFFIX, Samba, running_samba
 
@@ -60,17 +61,7 @@ def current(account: tuple[str, Secret]) -> Secret:
 class TestAccount(RotatorContract):
     @pytest.fixture
     def linger(self) -> Linger:
-        """A directory runs nothing for an account."""
-
-        async def start(secret: Secret) -> object:
-            seen = iter([True, False])
-
-            async def still_runs() -> bool:
-                return next(seen)
-
-            return still_runs
-
-        return start  # type: ignore[return-value]
+        return nothing_runs()
 
     @pytest.fixture
     def leave(self, server: Samba) -> Leave:

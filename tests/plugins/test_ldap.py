@@ -16,6 +16,7 @@ from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
 from breakglass.plugins.ldap import plugin
 from breakglass.plugins.ldap.signing import policy_error
 from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
+from tests.plugins.directory import nothing_runs
 from tests.plugins.unix import Direct
 from tests.servers.slapd import SUFFIX, Slapd, running_slapd
 
@@ -56,17 +57,7 @@ def current(account: tuple[str, Secret]) -> Secret:
 class TestEntry(RotatorContract):
     @pytest.fixture
     def linger(self) -> Linger:
-        """A directory runs nothing for an account."""
-
-        async def start(secret: Secret) -> object:
-            seen = iter([True, False])
-
-            async def still_runs() -> bool:
-                return next(seen)
-
-            return still_runs
-
-        return start  # type: ignore[return-value]
+        return nothing_runs()
 
     @pytest.fixture
     def leave(self, place: Place) -> Leave:

@@ -3,18 +3,16 @@
 with running_redis(folder) as server:     Redis(port, tls, users); its only login is `ops`, who may do everything
 """
 
-import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_connection
 
 from breakglass.model.secret import Secret
 from breakglass.testing.rotator_contract import fresh_secret
 from tests.servers.postgres import free_port
+from tests.servers.process import end, until_it_answers
 from tests.servers.tls import Certified, certified
 
 
@@ -39,22 +37,9 @@ def running_redis(folder: Path, *, rights: str = "+@all") -> Iterator[Redis]:
         "--aclfile", str(users), "--save", "", "--tls-cert-file", str(tls.certificate),
         "--tls-key-file", str(tls.key), "--tls-auth-clients", "no", "--logfile", str(folder / "log"),
     ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _wait_for(process, port, folder / "log")
+        until_it_answers(process, "127.0.0.1", port, folder / "log", within=20)
         yield Redis(port, tls, users, first)
     finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(f"redis-server did not start: {log.read_text()[-500:] if log.exists() else 'no log'}")
+        end(process)

@@ -8,17 +8,16 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from breakglass.model.secret import Secret
 from breakglass.testing.rotator_contract import fresh_secret
+from tests.servers.process import end, until_it_answers
 from tests.servers.tls import Certified, certified
 
 SUFFIX = "DC=example,DC=test"
@@ -76,18 +75,10 @@ class Samba:
                 ["/usr/sbin/samba", "-i", "-M", "single", f"--configfile={self.settings}", "--debug-stdout", "-d1"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while True:
-            with suppress(OSError), socket.create_connection((self.host, PORT), 1):
-                return
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"samba does not start:\n{self.log.read_text()[-3000:]}")
-            time.sleep(0.05)
+        until_it_answers(self.process, self.host, PORT, self.log, within=60)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(how)
-            self.process.wait(20)
+        end(self.process, how)
 
 
 @contextmanager

@@ -7,18 +7,17 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from breakglass.model.secret import Secret
 from breakglass.testing.rotator_contract import fresh_secret
 from tests.servers.postgres import free_port
+from tests.servers.process import end, until_it_answers
 from tests.servers.tls import Certified, certified
 
 SUFFIX = "dc=example,dc=org"
@@ -110,18 +109,10 @@ class Slapd:
                  "-h", f"ldaps://127.0.0.1:{self.port}/ ldapi://{path}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + 30
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"slapd does not start:\n{self.log.read_text()}")
-            time.sleep(0.05)
+        until_it_answers(self.process, "127.0.0.1", self.port, self.log, within=30)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(how)
-            self.process.wait(20)
+        end(self.process, how)
 
 
 @contextmanager
