@@ -15,6 +15,7 @@ from breakglass.standalone import open_kit
 from breakglass.web.app import make
 from tests.app.test_kits import choose, desk, opened, password
 from tests.kit import ACCOUNT, Town
+from tests.vigilance.test_witnesses import kinds
 from tests.web.visitor import Visitor, words
 
 
@@ -90,3 +91,10 @@ async def test_what_the_vault_refuses_is_said(town: Town) -> None:
     assert "The vault did not make the last one A custodian's key has left the roster." in page
     await carol.post("/kits", {"copies": "1"})
     assert "did not make" not in await carol.get("/kits")
+
+
+async def test_an_old_sign_in_begins_none(town: Town) -> None:
+    [carol] = await came(town, "carol")
+    town.clock.go(minutes=16)
+    assert "Sign once more" in words(await carol.post("/kits", {"copies": "1"}, status=403))
+    assert "kit.wanted" not in await kinds(town)

@@ -11,7 +11,6 @@ from breakglass.flow import kit
 from breakglass.http import kits
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.status import status_of
-from breakglass.identity.access import must_be_fresh
 from breakglass.model.people import Actor, Role
 from breakglass.trust.kit import COPIES_MAX
 from breakglass.views import kits as views
@@ -30,13 +29,12 @@ def add(pages: Pages) -> None:
     async def show_kits(request: Request, actor: Signed, key: Annotated[str, Query(max_length=200)] = "") -> Response:
         return await _page(pages, request, actor, key=key)
 
-    @pages.post("/kits", may=those_who("kit"))
+    @pages.post("/kits", may=those_who("kit"), fresh=True)
     async def want_kit(request: Request, actor: Signed) -> Response:
         """The passwords of its accounts change first."""
         form = await read(request)
         copies = form.line("copies")
         try:
-            must_be_fresh(actor, house.services.store.now())
             await house.do(actor, kit.want, house.chain, int(copies) if copies in _COPIES else 0)
         except (Refused, WrongState) as refusal:
             return await _page(pages, request, actor, refusal=refusal)
