@@ -22,6 +22,8 @@ class Entry:
     """The heading that it begins; empty goes on under the last one."""
     rest: bool = True
     """On a phone only behind More."""
+    holds: tuple[str, ...] = ()
+    """Further addresses of pages that one comes to from there."""
     here: bool = False
     count: int = 0
 
@@ -31,14 +33,14 @@ ENTRIES: Sequence[Entry] = (
     Entry(path="/request", icon="key", word="Request", rest=False),
     Entry(path="/requests", icon="clock", word="Requests", rest=False),
     Entry(path="/sessions", icon="screen", word="Sessions", rest=False),
-    Entry(path="/audit", icon="log", word="Audit log", part="Prove"),
+    Entry(path="/audit", icon="log", word="Audit log", part="Prove", holds=("/witnesses", "/next-log", "/erasures")),
     Entry(path="/reviews", icon="check", word="Reviews", part="Prove"),
     Entry(path="/rotations", icon="rotate", word="Password changes", part="Prove"),
     Entry(path="/accounts", icon="lock", word="Accounts", part="Prepare"),
     Entry(path="/people", icon="users", word="People", part="Prepare"),
     Entry(path="/proposals", icon="chip", word="Estate changes", part="Prepare"),
     Entry(path="/playbooks", icon="print", word="Playbooks", part="Prepare"),
-    Entry(path="/vault", icon="shield", word="Vault", part="Prepare"),
+    Entry(path="/vault", icon="shield", word="Vault", part="Prepare", holds=("/kits", "/clock")),
     Entry(path="/me", icon="user", word="My keys", part="Prepare"),
 )
 
@@ -50,7 +52,9 @@ def navigation(app: FastAPI, actor: Actor, path: str, me: shapes.Overview | None
         if isinstance(route, Declared) and "GET" in (route.methods or ()) and _may(route, actor)
     }
     shown = [one for one in ENTRIES if one.path in open_to]
-    best = max((one.path for one in shown if _under(path, one.path)), key=len, default="")
+    best = max(
+        (one.path for one in shown if any(_under(path, it) for it in (one.path, *one.holds))), key=len, default=""
+    )
     made: list[Entry] = []
     last = ""
     for one in shown:
