@@ -1,9 +1,10 @@
 """The emergency kit: what custodians sign for, what the vault makes, who opens it, and when it would not help."""
 
 import io
+import subprocess
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from breakglass.errors import (
     NotFound,
     Refused,
     Tampered,
+    Unavailable,
     WrongState,
 )
 from breakglass.flow import kit as flow
@@ -304,6 +306,58 @@ async def test_a_copy_that_was_exchanged_or_is_gone(town: Town) -> None:
     for number, copy in ((1, 1), (1, 2), (2, 1)):
         with pytest.raises(NotFound):
             await desk(town).file(number, copy)
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[Path]:
+    """A disk of its own below `folder`, with one file that fills it."""
+    folder.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", folder], check=True)
+    filler = folder / "filler"
+    try:
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(b"\0" * 4096):
+                pass
+        yield filler
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+async def agreed(town: Town) -> None:
+    await town.do("carol", flow.want, town.estate.chain, 1)
+    await town.rotate()
+    for login in ("carol", "cem"):
+        await signed(town, login)
+
+
+async def test_a_folder_that_can_not_be_made_uses_nothing_up(town: Town) -> None:
+    (town.folder / "kits").write_text("in the way")
+    await agreed(town)
+    with pytest.raises(Unavailable, match="can't be made"):
+        await desk(town).make()
+    assert "secret.release" not in await kinds(town)
+    (town.folder / "kits").unlink()
+    assert await desk(town).make()
+    await town.verify()
+
+
+@pytest.mark.server
+async def test_a_full_disk_leaves_no_kit_and_a_clear_way_on(town: Town) -> None:
+    """The vault has made it, and it can't be put down: it is not issued, and custodians begin anew."""
+    with full_disk(town.folder / "kits") as filler:
+        await agreed(town)
+        with pytest.raises(Unavailable, match="could not write"):
+            await desk(town).make()
+        assert [one.name for one in filler.parent.iterdir()] == [filler.name]
+        filler.unlink()
+        assert not await desk(town).make()  # what was signed served once
+        said = await kinds(town)
+        assert "kit.issued" not in said
+        assert said[-1] == "kit.refused"
+        await agreed(town)
+        assert await desk(town).make()
+        assert opened(town, await desk(town).file(1, 1), 1, 2)["accounts"]
+        await town.verify()
 
 
 async def test_an_issue_that_nobody_signed_for_is_found(town: Town) -> None:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from breakglass.audit import kits
-from breakglass.errors import NotFound, Refused, Tampered
+from breakglass.errors import NotFound, Refused, Tampered, Unavailable
 from breakglass.flow import kit as flow
 from breakglass.flow.estate import Estate
 from breakglass.model.people import SYSTEM
@@ -34,6 +34,7 @@ class Kits:
             wanted = await self.store.read(flow.agreed, chain)
             if wanted is None:
                 return False
+            await asyncio.to_thread(self._prepare)  # before the statements are used up
             placed = [Placed(account=one.account, deposited=deposited(one)) for one in wanted.stored]
             subject = kit.subject(chain.head.deployment)
             told = await self.releases.tell(subject, SYSTEM, flow.release, chain, wanted.number, wanted.accounts)
@@ -70,8 +71,16 @@ class Kits:
             )
         return data
 
+    def _prepare(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"The folder for kits can't be made: {error.strerror or type(error).__name__}.",
+                what_to_do="Look at the disk of the node's data folder, then sign again.",
+            ) from None
+
     def _write(self, number: int, copy: int, data: bytes) -> None:
-        self.folder.mkdir(mode=0o700, exist_ok=True)
         replace_file(self._path(number, copy), data)
 
     def _path(self, number: int, copy: int) -> Path:
