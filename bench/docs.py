@@ -48,6 +48,9 @@ The references log in with a key.
   transaction, with no tree.
 - **`audit.append_1`, `audit.append_64`**: one fact after the other, and from 64 producers at once, each durable before
   the next; pymerkle appends one and computes the root, SQLite inserts one row, both queueing for one thread.
+- **`audit.append_shared`**: four processes with 16 producers each, all into the log in one PostgreSQL, against as many
+  that insert rows into a plain table there, each in a transaction of its own. Writers to one log take turns; their
+  facts share commits.
 - **`audit.verify`**: `audit verify` over a log of a million entries, against reading the same leaves and hashing each
   once. **`audit.entry_bytes`**: bytes of the database for each entry, against the same leaves in a plain table.
 - **`vault.rotations_…`**: password changes a minute with 1, 10 and 100 accounts on one PostgreSQL, each proven (the
