@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from breakglass.codec import share_box
 from breakglass.demo.people import ApiRefused
 from breakglass.vault import share_text
+from breakglass.vault.shares import set_name
 from tests.deployment import Deployment
 from tests.emergency import LEASES, again, struck
 from tests.servers.sshd import make_account, running_sshd
@@ -28,7 +29,7 @@ POINTS = [
     "call:finish_rekey:renamed", "call:finish_rekey:ended", "step:seal.rekeyed:before-commit",
     "step:seal.rekeyed:after-commit",
 ]  # fmt: skip
-SHARE = re.compile(rb"BGS1-[0-9A-Z-]{101}")
+SHARE = re.compile(rb"(?: *\d+ [a-z]{4,8}\s+){33}")
 
 
 @pytest.fixture
@@ -118,12 +119,16 @@ async def test_at_a_terminal(world: Deployment) -> None:
         for number in (1, 2, 3):
             await shown.type_after(b"Press Enter to see it.", "")
             await shown.type_after(b"it goes away.", "")
-            share = SHARE.findall(shown.text)[-1].decode()
+            share = share_text.normal(SHARE.findall(shown.text)[-1].decode())
             seen.append(share)
             if number == 2:
                 await shown.type_after(b"from what you wrote: ", seen[0])
                 await shown.wait(b"not the share that was shown")
-            await shown.type_after(b"from what you wrote: ", share.lower().replace("-", " "))
+            first, rest = share.split()[:6], share.split()[6:]
+            await shown.type_after(b"from what you wrote: ", " ".join(word[:4] for word in first))
+            await shown.type_after(b"from word 7 on: ", "zero qqqq")
+            await shown.wait(b"number 8. Enter this row again")
+            await shown.type_after(b"from word 7 on: ", " ".join(rest).upper())
         async with asyncio.timeout(20):
             assert await process.wait() == 0, shown.text
         await shown.wait(b"Destroy the old ones")
@@ -167,7 +172,7 @@ async def rekeyed(world: Deployment, known: dict[str, tuple[str, ...]]) -> None:
     made = await world.carol.call("POST", "/api/vault/rekey", body)
     names = [share_box.about(world.settings().deployment, made["set"], index) for index in (1, 2, 3)]
     fresh = [share_box.open(b64decode(box), key, name).decode() for box, name in zip(made["boxes"], names, strict=True)]
-    assert share_text.set_name(share_text.decode(fresh[0]).set_id) == made["set"]
+    assert set_name(share_text.decode(fresh[0]).set_id) == made["set"]
     known[made["set"]] = tuple(fresh)
     await world.carol.call("POST", "/api/vault/rekey/finish", {"shares": fresh})
 

@@ -122,8 +122,8 @@ async def test_founding_step_by_step(world: Deployment) -> None:
     # Shares: too few, one mistyped, one that is not there; nothing is half-done, so it goes on.
     few = await cli(world, "init", "--share-file", str(share(world, 1)), expect=6)
     assert "1 of 2" in few.err
-    groups = texts[2].split("-")
-    mistyped = "-".join([*groups[:5], groups[6], groups[5], *groups[7:]])
+    words = texts[2].split()
+    mistyped = " ".join([*words[:5], words[6], words[5], *words[7:]])
     wrong = await cli(world, "init", stdin=f"{texts[1]}\n{mistyped}\n".encode(), expect=2)
     assert "What to do: " in wrong.err
     assert mistyped not in wrong.err

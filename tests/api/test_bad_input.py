@@ -193,7 +193,7 @@ async def test_the_vault_is_sealed(town: Town, come: Come) -> None:
     await carol.refused(503, "sealed", "PUT", f"/accounts/{ACCOUNT}/credential", {"secret": "x"})
     await alice.ok("POST", "/requests", ASKED)  # asking needs no vault
 
-    wrong = "BGS1-" + "-".join(["00000"] * 16)
+    wrong = " ".join(["academic"] * 32 + ["acid"])
     await carol.refused(422, "malformed", "POST", "/vault/unseal", {"share": wrong})
     one = await carol.ok("POST", "/vault/unseal", {"share": town.shares[0]})
     assert (one["sealed"], one["shares_entered"]) == (True, 1)

@@ -91,6 +91,7 @@ MAY: dict[str, frozenset[str]] = {
     "POST /api/vault/kek/statement": frozenset({"custodian"}),
     "POST /api/vault/rekey": frozenset({"custodian"}),
     "POST /api/vault/rekey/finish": frozenset({"custodian"}),
+    "POST /api/vault/rekey/share": frozenset({"custodian"}),
     "POST /api/vault/kek": ALL,
     "GET /api/clock": ALL,
     "POST /api/clock/statement": frozenset({"custodian"}),

@@ -115,8 +115,9 @@ def test_a_wrong_share_is_named_and_the_right_ones_stay(sealed):
     with pytest.raises(WrongShare) as caught:
         enter(vault, other.shares[1])
     assert caught.value.index == 2
-    typo = ("0" if made.shares[1][10] != "0" else "2").join([made.shares[1][:10], made.shares[1][11:]])
-    with pytest.raises(Malformed, match="group"):
+    words = made.shares[1].split()
+    typo = " ".join([*words[:10], "zero" if words[10] != "zero" else "acid", *words[11:]])
+    with pytest.raises(Malformed, match="word 11 of 33"):
         enter(vault, typo)
     assert vault.status().shares.entered == (1,)
     assert not enter(vault, made.shares[1]).sealed
@@ -146,6 +147,22 @@ def test_shares_that_nobody_completed_are_forgotten(sealed):
     vault.tick()
     assert vault.status().shares.entered == ()
     assert len(held) == 0
+
+
+def test_a_share_goes_to_the_attempt_that_its_custodian_saw(sealed):
+    vault, made, _, seconds = sealed
+    seen = vault.status().shares.attempt
+    vault.unseal_share(Secret(made.shares[0].encode()), seen)
+    seconds.now += entering.FORGET_AFTER + 1
+    vault.tick()
+    with pytest.raises(WrongState, match=f"Attempt {seen} is over") as refused:
+        vault.unseal_share(Secret(made.shares[1].encode()), seen)
+    fresh = vault.status().shares.attempt
+    assert fresh != seen
+    assert fresh in refused.value.what_to_do
+    assert vault.status().shares.entered == ()
+    vault.unseal_share(Secret(made.shares[1].encode()), fresh)
+    assert not vault.unseal_share(Secret(made.shares[0].encode()), fresh).sealed
 
 
 def test_a_local_slot_that_fails_leaves_it_to_the_custodians(tmp_path):

@@ -12,7 +12,8 @@ from breakglass.errors import BreakglassError, Malformed, Sealed, Tampered, TooM
 from breakglass.model.secret import Secret
 from breakglass.vault import keeper
 from breakglass.vault.core import Vault
-from breakglass.vault.entering import FORGET_AFTER, WRONG_MAX
+from breakglass.vault.entering import WRONG_MAX
+from breakglass.vault.rekeying import PROVE_WITHIN
 from breakglass.vault.shares import NotEnoughShares, WrongShare
 from tests.vault.rig import DEPLOYMENT, PLACE, World, new_world
 
@@ -70,7 +71,7 @@ def test_who_lost_the_answer_asks_again(world: World) -> None:
 def test_only_who_holds_enough_of_the_present_shares(world: World) -> None:
     content = (world.folder / "seal.json").read_bytes()
     one, two, _ = world.made.shares
-    wrong = two[:-1] + ("0" if two[-1] != "0" else "1")
+    wrong = two.rsplit(" ", 1)[0] + (" acid" if not two.endswith(" acid") else " zero")
     for old, error in (((one,), NotEnoughShares), ((one, one), NotEnoughShares), ((one, wrong), Malformed)):
         with pytest.raises(error):
             world.vault.begin_rekey(secrets(*old), 2, [TO] * 3)
@@ -86,7 +87,7 @@ def test_only_who_holds_enough_of_the_present_shares(world: World) -> None:
 def test_guessing_is_held_up(world: World) -> None:
     for _ in range(WRONG_MAX):
         with pytest.raises(Malformed):
-            world.vault.begin_rekey(secrets("BGS1-"), 2, [TO] * 3)
+            world.vault.begin_rekey(secrets("academic"), 2, [TO] * 3)
     with pytest.raises(TooMany):
         world.vault.begin_rekey(secrets(*world.made.shares), 2, [TO] * 3)
 
@@ -105,7 +106,7 @@ def test_a_share_that_was_copied_wrongly_stops_it(world: World) -> None:
         (fresh[:2], NotEnoughShares),  # they open it; but the third would be missed on the night of the emergency
         ((*fresh[:2], fresh[1]), NotEnoughShares),
         (world.made.shares, WrongShare),
-        ((*fresh[:2], "BGS1-"), Malformed),
+        ((*fresh[:2], "academic"), Malformed),
     ):
         with pytest.raises(error):
             world.vault.finish_rekey(secrets(*bad))
@@ -127,13 +128,19 @@ def test_what_nobody_finishes_is_forgotten(world: World) -> None:
         world.vault.finish_rekey(secrets(*second))
 
 
-def test_after_an_hour(world: World) -> None:
+def patient(world: World) -> tuple[Vault, list[float]]:
+    """Another process over the same folder, open, and its seconds to turn."""
     now = [0.0]
     vault = Vault(world.folder, wall=world.clock, monotonic=lambda: now[0])
     for one in world.made.shares[:2]:
         vault.unseal_share(Secret(one.encode()))
+    return vault, now
+
+
+def test_after_a_day(world: World) -> None:
+    vault, now = patient(world)
     vault.begin_rekey(secrets(*world.made.shares[:2]), 2, [TO] * 2)
-    now[0] = FORGET_AFTER
+    now[0] = PROVE_WITHIN
     vault.tick()
     assert vault.status().rekey_set
     now[0] += 1
@@ -149,7 +156,7 @@ def test_a_box_opens_at_its_place_only(world: World) -> None:
     with pytest.raises(Tampered):
         other = X25519PrivateKey.generate()
         share_box.open(found.boxes[0], other, share_box.about(DEPLOYMENT, found.set, 1))
-    assert "BGS1" not in repr(found)
+    assert found.set not in repr(found.boxes)
 
 
 @pytest.mark.parametrize("file", ["state", "seal"])
@@ -175,7 +182,7 @@ def test_a_full_disk_changes_nothing(world: World, monkeypatch: pytest.MonkeyPat
 def test_who_has_no_shares_takes_nobody_elses_back(world: World) -> None:
     fresh = made(world)
     waits = world.vault.status().rekey_set
-    for bad in (["BGS1-"], list(world.made.shares[:1])):
+    for bad in (["academic"], list(world.made.shares[:1])):
         with pytest.raises(BreakglassError):
             world.vault.begin_rekey(secrets(*bad), 2, [TO] * 2)
     assert world.vault.status().rekey_set == waits
@@ -238,3 +245,73 @@ def test_a_seal_from_before_does_not_come_back(world: World, tmp_path: Path) -> 
     (world.folder / "seal.json").write_bytes(before)
     with pytest.raises(BreakglassError, match="do not belong together"):
         opened_by(world, world.made.shares[:2])
+
+
+def proven(world: World, share: str) -> tuple[tuple[int, ...], bool]:
+    found = world.vault.prove_share(Secret(share.encode()))
+    assert found.n == 3
+    return found.entered, found.done
+
+
+def test_each_custodian_proves_their_own_from_where_they_are(world: World) -> None:
+    fresh = made(world)
+    name = world.vault.status().rekey_set
+    assert proven(world, fresh[2]) == ((3,), False)
+    with pytest.raises(WrongShare, match="another set"):
+        proven(world, world.made.shares[0])
+    assert proven(world, fresh[2]) == ((3,), False)  # once more is once
+    assert proven(world, fresh[0]) == ((1, 3), False)
+    status = world.vault.status()
+    assert (status.rekey_entered, status.rekey_shares) == ((1, 3), 3)
+    assert opened_by(world, world.made.shares[:2]), "the old ones hold until the last one"
+    assert proven(world, fresh[1]) == ((1, 2, 3), True)
+    status = world.vault.status()
+    assert (status.share_set, status.rekey_set, status.rekey_entered) == (name, "", ())
+    assert opened_by(world, fresh[1:])
+    assert not opened_by(world, world.made.shares[:2])
+    with pytest.raises(WrongState, match="nothing to prove"):
+        proven(world, fresh[0])
+    with pytest.raises(WrongShare):
+        proven(world, world.made.shares[0])
+
+
+def test_what_was_proven_is_forgotten_with_the_rest(world: World) -> None:
+    world.vault, now = patient(world)
+    proven(world, made(world)[0])
+    now[0] += PROVE_WITHIN - 1
+    world.vault.tick()
+    assert world.vault.status().rekey_entered == (1,)
+    now[0] += 2
+    world.vault.tick()
+    assert not world.vault.status().rekey_set
+    again = made(world)
+    assert world.vault.status().rekey_entered == ()
+    proven(world, again[0])
+    made(world)  # begun anew
+    assert world.vault.status().rekey_entered == ()
+
+
+def test_a_full_disk_at_the_last_share(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = made(world)
+    for one in fresh[:2]:
+        proven(world, one)
+
+    def full(*_: object) -> None:
+        raise Unavailable("The disk is full.", what_to_do="Make room.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeper, "replace_file", full)
+        with pytest.raises(Unavailable):
+            proven(world, fresh[2])
+    assert opened_by(world, world.made.shares[:2])
+    assert proven(world, fresh[2]) == ((1, 2, 3), True)
+    assert opened_by(world, fresh[:2])
+
+
+def test_guessing_new_shares_is_held_up(world: World) -> None:
+    made(world)
+    for _ in range(WRONG_MAX):
+        with pytest.raises(Malformed):
+            world.vault.prove_share(Secret(b"academic"))
+    with pytest.raises(TooMany):
+        world.vault.prove_share(Secret(b"academic"))

@@ -87,6 +87,7 @@ MAY: dict[str, frozenset[str]] = {
     "GET /playbooks": ALL,
     "GET /vault": ALL,
     "POST /vault/unseal": frozenset({"custodian"}),
+    "POST /vault/share": frozenset({"custodian"}),
     "POST /vault/seal": frozenset({"custodian"}),
     "GET /clock": ALL,
     "POST /clock/confirm": ALL,

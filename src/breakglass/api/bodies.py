@@ -88,6 +88,12 @@ class Share(Body):
     share: ShareText
 
 
+class Unseal(Share):
+    """`attempt`: as `GET /vault` named it, so that a share never goes to another attempt than its custodian saw."""
+
+    attempt: Annotated[str, Field(max_length=20)] = ""
+
+
 class Shares(Body):
     shares: Annotated[list[ShareText], Field(min_length=1, max_length=MAX_SHARES)]
 

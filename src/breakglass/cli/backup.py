@@ -36,14 +36,14 @@ def add(app: typer.Typer) -> None:
         from dataclasses import asdict
 
         from breakglass.app import backup as backups
-        from breakglass.cli import secret
+        from breakglass.cli import shares as papers
         from breakglass.cli.printing import out
         from breakglass.codec import instant
 
         options = of(ctx)
         home = None if check else options.data_folder()
         file = file.expanduser().absolute()
-        shares = secret.read_shares(share_file or (), backups.shares_needed(file))
+        shares = papers.read_all(share_file or (), backups.shares_needed(file))
         found = asyncio.run(backups.restore(file, home, shares))
         made = instant.write(found.made_at)
         told = [f"The backup of {made} is whole: the vault opens, {found.entries} entries of the log hold."]

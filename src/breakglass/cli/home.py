@@ -31,14 +31,14 @@ def add(app: typer.Typer) -> None:
         file: Annotated[Path | None, typer.Option(help="A file with your share; - for standard input.")] = None,
     ) -> None:
         """Enter your share of the vault's key (custodians)."""
-        from breakglass.cli import secret
+        from breakglass.cli import shares
         from breakglass.cli.printing import show
         from breakglass.cli.server import server
         from breakglass.views import shapes, words
 
         options = of(ctx)
         node = server(options)
-        share = secret.read(file, "Your share")
+        share = shares.read_one(file, "Your share")
         show(options, node.post("/vault/unseal", {"share": share}), shapes.Vault, words.vault)
 
     @app.command()

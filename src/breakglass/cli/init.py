@@ -15,7 +15,7 @@ import yaml
 
 from breakglass import config
 from breakglass.cli import database as databases
-from breakglass.cli import secret
+from breakglass.cli import shares as papers
 from breakglass.cli.files import read_text
 from breakglass.config import Home
 from breakglass.errors import Malformed
@@ -55,7 +55,7 @@ def run(
             if shares_to is None:
                 made.extend(shares)
             else:
-                secret.write_shares(shares_to, shares)
+                papers.write_all(shares_to, shares)
 
         wanted = read_estate(estate)
         founding.begin(home, wanted, origin=origin, k=k, n=n, key_file=key_file, keep_shares=keep)
@@ -92,8 +92,8 @@ def _say_what_to_sign(home: Home, unsigned: Mapping[str, Path], shares: Shares, 
     if shares:
         print("The custodians' shares. Each is shown once, now: give one to each custodian and keep none.\n")
         for number, share in enumerate(shares, 1):
-            print(f"  share {number}:  {share}")
-        print()
+            print(f"Share {number}:\n")
+            print("\n".join(f"  {row}" for row in papers.rows(share)) + "\n")
     print("Each custodian reads and signs the founding roster with their own key:")
     for login, path in unsigned.items():
         print(f"  {login}:  ssh-keygen -Y sign -n breakglass -f KEY {path}")
@@ -107,4 +107,4 @@ def _shares(home: Home, files: Sequence[Path]) -> tuple[str, ...]:
     needed = founding.shares_needed(home)
     if not needed:
         return ()
-    return secret.read_shares(files, needed)
+    return papers.read_all(files, needed)

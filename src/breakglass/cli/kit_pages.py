@@ -10,8 +10,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from breakglass.errors import Malformed
-from breakglass.vault import share_text
 from breakglass.vault.kit_box import MAGIC
+from breakglass.vault.shares import set_name
 
 PART = 900
 """Letters of the file in one code: a phone reads it from paper (QR version 22 or so, at error level M)."""
@@ -36,7 +36,7 @@ def page_of(data: bytes, canary: str, codes: Sequence[str]) -> str:
     return page.render(
         kit=header,
         needed=slot["k"],
-        set=share_text.set_name(bytes.fromhex(slot["set"])),
+        set=set_name(slot["set"]),
         hashed=sha256(data).hexdigest(),
         canary=canary,
         codes=[Markup(code) for code in codes],  # noqa: S704 (our own drawing)

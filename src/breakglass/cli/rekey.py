@@ -5,7 +5,6 @@
 Shares come closed to a key that lives in this process only (codec.share_box): neither node nor network sees one.
 """
 
-import getpass
 import sys
 from base64 import b64encode
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from breakglass import config
-from breakglass.cli import secret
+from breakglass.cli import shares
 from breakglass.cli.options import Options
 from breakglass.cli.printing import note, show
 from breakglass.cli.server import Server, server
@@ -46,9 +45,9 @@ def run(
     node = server(options)
     if (state := node.get("/vault"))["sealed"]:
         raise WrongState("The vault is sealed.", what_to_do="Unseal it first: `breakglass unseal`.")
-    old = secret.read_shares(share_files, state["shares_needed"])
+    old = shares.read_all(share_files, state["shares_needed"])
     name, fresh = _begin(node, old, needed, count)
-    back = _shown(fresh) if shares_to is None else secret.write_shares(shares_to, fresh)
+    back = _shown(fresh) if shares_to is None else shares.write_all(shares_to, fresh)
     done = node.post("/vault/rekey/finish", {"shares": back})
     show(options, done, shapes.Vault, words.vault)
     note(f"Shares of the set {name} open the vault. Destroy the old ones: they open nothing but backups from before.")
@@ -75,10 +74,10 @@ def _shown(fresh: Texts) -> Texts:
     for number, share in enumerate(fresh, 1):
         _clear()
         _ask(f"Share {number} of {len(fresh)}. Only its custodian looks at the screen now. Press Enter to see it.")
-        typer.echo(f"\n  {share}\n", err=True)
+        typer.echo("\n" + "\n".join(f"  {row}" for row in shares.rows(share)) + "\n", err=True)
         _ask("Write it down. Press Enter, and it goes away.")
         _clear()
-        while not secret.same_share(back := getpass.getpass(f"Share {number}, typed from what you wrote: "), share):
+        while not shares.same(back := shares.typed(f"Share {number}, from what you wrote"), share):
             typer.echo("That is not the share that was shown. Compare it, and type it once more.", err=True)
         typed.append(back)
     _clear()

@@ -6,6 +6,7 @@ from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import Actor
 from breakglass.storage.work import Work
+from breakglass.vault.answers import Proven
 
 
 def share_entered(work: Work, about: str, entered: int, needed: int) -> None:
@@ -29,6 +30,15 @@ def rekey_begun(work: Work, about: str, before: str, share_set: str, k: int, n: 
     """The vault took k present shares and made a new set; told before anybody sees one of it."""
     permit(work.actor, "rekey", about)
     work.note(Fact(share_sets.BEGUN, about, {"before": before, "set": share_set, "needed": k, "shares": n}))
+
+
+def share_proven(work: Work, about: str, proven: Proven) -> None:
+    """A custodian entered their new share; with the last one the set opens the vault."""
+    permit(work.actor, "rekey", about)
+    data: dict[str, str | int | bool] = {"set": proven.set, "entered": len(proven.entered), "shares": proven.n}
+    work.note(Fact("vault.share_proven", about, data))
+    if proven.done:
+        rekeyed(work, about, proven.set)
 
 
 def rekeyed(work: Work, about: str, share_set: str) -> None:

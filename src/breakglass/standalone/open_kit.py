@@ -5,8 +5,8 @@
     python3 open_kit.py kit-1-copy-1.bgk --show root@db1      and this password
     python3 open_kit.py --join codes.txt --output kit.bgk     a kit again from its printed codes, one a line, in any order
 
-What it does, step by step, is docs/formats/kit.md. A share is typed as it stands on its paper; small letters, spaces and
-dashes don't matter.
+What it does, step by step, is docs/formats/kit.md. A share is typed as it stands on its paper, 33 words; the first four
+letters of each are enough.
 """
 
 import argparse
@@ -28,9 +28,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 MAGIC = b"breakglass kit 1\n"
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PART = re.compile(r"BGK1 ([1-9][0-9]{0,9})/([1-9]) ([1-9][0-9]?)/([1-9][0-9]?) ([A-Za-z0-9_-]+)")
 CHUNK, TAG = 65536, 16
+GENERATOR = (
+    0xE0E040, 0x1C1C080, 0x3838100, 0x7070200, 0xE0E0009, 0x1C0C2412, 0x38086C24, 0x3090FC48, 0x21B1F890, 0x3F3F120,
+)  # fmt: skip
 
 
 class Bad(Exception):
@@ -86,51 +88,67 @@ def unbox(key, box, bound, words):
 
 # -- shares -----------------------------------------------------------------------------------------------------------
 class Share:
+    """SLIP-0039: 2 words name the set, 2 the share, 26 hold its value, 3 are a checksum (RS1024)."""
+
     def __init__(self, text):
-        """Names the group with a typing error, counted after BGS1."""
-        letters = re.sub(r"[\s\-_.\u2010-\u2015\u2212]+", "", text).upper().translate(str.maketrans("OIL", "011"))
-        need(letters.startswith("BGS1"), "A share begins with BGS1.")
-        letters = letters[4:]
-        groups = [letters[n : n + 5] for n in range(0, len(letters), 5)]
-        wrong = [n for n, group in enumerate(groups[:17], 1) if not fits(group, n)]
-        need(not wrong, f"There is a typing error in group {', '.join(map(str, wrong))} of 17 (counted after BGS1).")
-        need(len(letters) == 85, "The share is too short or too long: it has 17 groups of 5 after BGS1.")
-        body = [ALPHABET.index(letter) for group in groups for letter in group[:4]]
-        digest = hashlib.sha256(b"breakglass share text\x00" + bytes(body[:-4])).digest()
-        need(body[-4:] == [digest[n] & 31 for n in range(4)], "The share's last check does not fit: enter it again.")
-        self.set, (self.index, self.k, self.n, form) = gathered(body[:8], 5), body[8:12]
-        need(form == 1, "This share was written by another version.")
-        self.value = gathered(body[12:-4], 32)
+        """Names the place of an error, counted from 1. Four letters of a word are enough."""
+        typed = [word for word in re.split(r"[\s\d.,;:)\-]+", text.lower()) if word]
+        numbers = [NUMBERS.get(word[:4]) if len(word) > 3 else None for word in typed]
+        for place, (word, number) in enumerate(zip(typed, numbers, strict=True), 1):
+            need(number is not None and LIST[number].startswith(word), f"Word {place} can't be right: compare it.")
+        need(len(numbers) == 33, f"A share has 33 words, and these are {len(numbers)}.")
+        wrong = polymod([*b"shamir", *numbers], 1) ^ 1
+        need(not wrong, f"There is an error in the words{where(wrong)}: compare them.")
+        head, value = gathered(numbers[:4]), gathered(numbers[4:-3])
+        need(head >> 8 & 0x1FFFF == 0 and value >> 256 == 0, "These words are a share, but none of Breakglass's.")
+        self.set, self.index, self.k = head >> 25, (head >> 4 & 15) + 1, (head & 15) + 1
+        self.value = value.to_bytes(32, "big")
 
 
-def fits(group, place):
-    if len(group) != 5 or any(letter not in ALPHABET for letter in group):
-        return False
-    total, numbers = 0, [ALPHABET.index(letter) for letter in group]
-    for number in numbers[:4]:
-        total = (total ^ number) << 1
-        total ^= -(total >> 5) & 0x25
-    return total ^ place == numbers[4]
+def polymod(numbers, state):
+    for number in numbers:
+        top = state >> 20
+        state = (state & 0xFFFFF) << 10 ^ number
+        for bit, generator in enumerate(GENERATOR):
+            state ^= -(top >> bit & 1) & generator
+    return state
 
 
-def gathered(numbers, size):
+def where(wrong):
+    """The place of the one wrong word that would leave this, if it is one."""
+    for place in range(33):
+        basis = [polymod([1 << bit, *[0] * (32 - place)], 0) for bit in range(10)]
+        found = [0]
+        for one in basis:
+            found += [other ^ one for other in found]
+        if wrong in found:
+            return f", most likely in word {place + 1}"
+    return ""
+
+
+def gathered(numbers):
     value = 0
     for number in numbers:
-        value = value << 5 | number
-    return (value >> len(numbers) * 5 - size * 8).to_bytes(size, "big")
+        value = value << 10 | number
+    return value
 
 
 def check(share, slot):
     """Is it exactly the share that was given out under this number?"""
     need(
-        share.set.hex() == slot["set"],
-        f"Share {share.index} belongs to another set of shares: this kit wants those that held when it was made.",
+        share.set == slot["set"],
+        f"Share {share.index} belongs to another set: this kit wants those that held when it was made ({begins(slot['set'])} …).",
     )
     need(1 <= share.index <= slot["n"], f"Share {share.index} does not exist.")
     said = slot["commitments"][share.index - 1]
-    domain = bind("breakglass share", share.set, share.index, share.k, share.n)
+    domain = bind("breakglass share", share.set, share.index, share.k)
     digest = hashlib.sha256(bind(domain, bytes.fromhex(said["salt"]), share.value)).hexdigest()
     need(hmac.compare_digest(digest, said["sha256"]), f"Share {share.index} is not the one that was given out.")
+
+
+def begins(number):
+    """The two words with which the shares of this set begin."""
+    return f"{LIST[number >> 5]} {LIST[(number & 31) << 5]}"
 
 
 def multiply(a, b):
@@ -151,27 +169,39 @@ def invert(a):
     return result
 
 
-def combine(shares, slot):
-    """Lagrange's interpolation at 0, byte by byte."""
-    points, result = sorted(shares)[: slot["k"]], bytearray(32)
-    for point in points:
+def interpolate(points, at):
+    """Lagrange's interpolation, byte by byte."""
+    result = bytearray(32)
+    for point, value in points.items():
         weight = 1
         for other in points:
             if other != point:
-                weight = multiply(weight, multiply(other, invert(other ^ point)))
+                weight = multiply(weight, multiply(at ^ other, invert(point ^ other)))
         for place in range(32):
-            result[place] ^= multiply(shares[point].value[place], weight)
-    domain = bind("breakglass shared secret", bytes.fromhex(slot["set"]))
-    digest = hashlib.sha256(bind(domain, bytes.fromhex(slot["digest"]["salt"]), bytes(result))).hexdigest()
-    need(hmac.compare_digest(digest, slot["digest"]["sha256"]), "The kit is damaged: right shares don't open it.")
+            result[place] ^= multiply(value[place], weight)
     return bytes(result)
+
+
+def combine(shares, slot):
+    """SLIP-0039: the secret lies at 255, encrypted under an empty passphrase. With one share it is that share."""
+    points = {index - 1: shares[index].value for index in sorted(shares)[: slot["k"]]}
+    data = interpolate(points, 255) if len(points) > 1 else next(iter(points.values()))
+    left, right, salt = data[:16], data[16:], b"shamir" + slot["set"].to_bytes(2, "big")
+    for number in (3, 2, 1, 0):
+        made = hashlib.pbkdf2_hmac("sha256", bytes([number]), salt + right, 2500, 16)
+        left, right = right, bytes(a ^ b for a, b in zip(left, made, strict=True))
+    result = right + left
+    domain = bind("breakglass shared secret", slot["set"])
+    digest = hashlib.sha256(bind(domain, bytes.fromhex(slot["digest"]["salt"]), result)).hexdigest()
+    need(hmac.compare_digest(digest, slot["digest"]["sha256"]), "The kit is damaged: right shares don't open it.")
+    return result
 
 
 # -- from the shares to the content -----------------------------------------------------------------------------------
 def root_of(kit, shares):
     slot = kit.slot
     hashes = [bytes.fromhex(one[part]) for one in (*slot["commitments"], slot["digest"]) for part in ("salt", "sha256")]
-    public = bind("breakglass shares", bytes.fromhex(slot["set"]), slot["k"], slot["n"], *hashes)
+    public = bind("breakglass shares", slot["set"], slot["k"], slot["n"], *hashes)
     bound = bind("breakglass seal slot", "custodians", kit.deployment, public)
     return unbox(
         combine(shares, slot), bytes.fromhex(slot["wrapped"]), bound, "The kit is damaged: its seal does not open."
@@ -340,6 +370,76 @@ def main(words=None):
             return 3
         print(base64.b64decode(found[0]["secret"]).decode("utf-8", "replace"))
     return 0
+
+
+# -- the words of SLIP-0039: each is known by its first four letters ---------------------------------------------------
+WORDS = """
+academic acid acne acquire acrobat activity actress adapt adequate adjust admit adorn adult advance advocate afraid
+again agency agree aide aircraft airline airport ajar alarm album alcohol alien alive alpha already alto aluminum
+always amazing ambition amount amuse analysis anatomy ancestor ancient angel angry animal answer antenna anxiety apart
+aquatic arcade arena argue armed artist artwork aspect auction august aunt average aviation avoid award away axis axle
+beam beard beaver become bedroom behavior being believe belong benefit best beyond bike biology birthday bishop black
+blanket blessing blimp blind blue body bolt boring born both boundary bracelet branch brave breathe briefing broken
+brother browser bucket budget building bulb bulge bumpy bundle burden burning busy buyer cage calcium camera campus
+canyon capacity capital capture carbon cards careful cargo carpet carve category cause ceiling center ceramic champion
+change charity check chemical chest chew chubby cinema civil class clay cleanup client climate clinic clock clogs
+closet clothes club cluster coal coastal coding column company corner costume counter course cover cowboy cradle craft
+crazy credit cricket criminal crisis critical crowd crucial crunch crush crystal cubic cultural curious curly custody
+cylinder daisy damage dance darkness database daughter deadline deal debris debut decent decision declare decorate
+decrease deliver demand density deny depart depend depict deploy describe desert desire desktop destroy detailed
+detect device devote diagnose dictate diet dilemma diminish dining diploma disaster discuss disease dish dismiss
+display distance dive divorce document domain domestic dominant dough downtown dragon dramatic dream dress drift drink
+drove drug dryer duckling duke duration dwarf dynamic early earth easel easy echo eclipse ecology edge editor educate
+either elbow elder election elegant element elephant elevator elite else email emerald emission emperor emphasis
+employer empty ending endless endorse enemy energy enforce engage enjoy enlarge entrance envelope envy epidemic
+episode equation equip eraser erode escape estate estimate evaluate evening evidence evil evoke exact example exceed
+exchange exclude excuse execute exercise exhaust exotic expand expect explain express extend extra eyebrow facility
+fact failure faint fake false family famous fancy fangs fantasy fatal fatigue favorite fawn fiber fiction filter
+finance findings finger firefly firm fiscal fishing fitness flame flash flavor flea flexible flip float floral fluff
+focus forbid force forecast forget formal fortune forward founder fraction fragment frequent freshman friar fridge
+friendly frost froth frozen fumes funding furl fused galaxy game garbage garden garlic gasoline gather general genius
+genre genuine geology gesture glad glance glasses glen glimpse goat golden graduate grant grasp gravity gray greatest
+grief grill grin grocery gross group grownup grumpy guard guest guilt guitar gums hairy hamster hand hanger harvest
+have havoc hawk hazard headset health hearing heat helpful herald herd hesitate hobo holiday holy home hormone
+hospital hour huge human humidity hunting husband hush husky hybrid idea identify idle image impact imply improve
+impulse include income increase index indicate industry infant inform inherit injury inmate insect inside install
+intend intimate invasion involve iris island isolate item ivory jacket jerky jewelry join judicial juice jump junction
+junior junk jury justice kernel keyboard kidney kind kitchen knife knit laden ladle ladybug lair lamp language large
+laser laundry lawsuit leader leaf learn leaves lecture legal legend legs lend length level liberty library license
+lift likely lilac lily lips liquid listen literary living lizard loan lobe location losing loud loyalty luck lunar
+lunch lungs luxury lying lyrics machine magazine maiden mailman main makeup making mama manager mandate mansion manual
+marathon march market marvel mason material math maximum mayor meaning medal medical member memory mental merchant
+merit method metric midst mild military mineral minister miracle mixed mixture mobile modern modify moisture moment
+morning mortgage mother mountain mouse move much mule multiple muscle museum music mustang nail national necklace
+negative nervous network news nuclear numb numerous nylon oasis obesity object observe obtain ocean often olympic omit
+oral orange orbit order ordinary organize ounce oven overall owner paces pacific package paid painting pajamas pancake
+pants papa paper parcel parking party patent patrol payment payroll peaceful peanut peasant pecan penalty pencil
+percent perfect permit petition phantom pharmacy photo phrase physics pickup picture piece pile pink pipeline pistol
+pitch plains plan plastic platform playoff pleasure plot plunge practice prayer preach predator pregnant premium
+prepare presence prevent priest primary priority prisoner privacy prize problem process profile program promise
+prospect provide prune public pulse pumps punish puny pupal purchase purple python quantity quarter quick quiet race
+racism radar railroad rainbow raisin random ranked rapids raspy reaction realize rebound rebuild recall receiver
+recover regret regular reject relate remember remind remove render repair repeat replace require rescue research
+resident response result retailer retreat reunion revenue review reward rhyme rhythm rich rival river robin rocky
+romantic romp roster round royal ruin ruler rumor sack safari salary salon salt satisfy satoshi saver says scandal
+scared scatter scene scholar science scout scramble screw script scroll seafood season secret security segment senior
+shadow shaft shame shaped sharp shelter sheriff short should shrimp sidewalk silent silver similar simple single
+sister skin skunk slap slavery sled slice slim slow slush smart smear smell smirk smith smoking smug snake snapshot
+sniff society software soldier solution soul source space spark speak species spelling spend spew spider spill spine
+spirit spit spray sprinkle square squeeze stadium staff standard starting station stay steady step stick stilt story
+strategy strike style subject submit sugar suitable sunlight superior surface surprise survive sweater swimming swing
+switch symbolic sympathy syndrome system tackle tactics tadpole talent task taste taught taxi teacher teammate
+teaspoon temple tenant tendency tension terminal testify texture thank that theater theory therapy thorn threaten
+thumb thunder ticket tidy timber timely ting tofu together tolerate total toxic tracks traffic training transfer trash
+traveler treat trend trial tricycle trip triumph trouble true trust twice twin type typical ugly ultimate umbrella
+uncover undergo unfair unfold unhappy union universe unkind unknown unusual unwrap upgrade upstairs username usher
+usual valid valuable vampire vanish various vegan velvet venture verdict verify very veteran vexed victim video view
+vintage violence viral visitor visual vitamins vocal voice volume voter voting walnut warmth warn watch wavy wealthy
+weapon webcam welcome welfare western width wildlife window wine wireless wisdom withdraw wits wolf woman work worthy
+wrap wrist writing wrote year yelp yield yoga zero
+"""
+LIST = WORDS.split()
+NUMBERS = {word[:4]: number for number, word in enumerate(LIST)}
 
 
 if __name__ == "__main__":

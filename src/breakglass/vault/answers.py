@@ -8,12 +8,24 @@ from breakglass.model.secret import Secret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where unsealing stands: `entered` are the numbers of the right shares so far, of `k` that are needed."""
+    """Where unsealing stands: `entered` are the numbers of the right shares so far, of `k` that are needed. Whoever
+    enters one names the `attempt` that they saw: its shares are forgotten when it takes too long."""
 
     sealed: bool
     entered: tuple[int, ...]
     k: int
     n: int
+    attempt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """Which of the new shares were entered; once all `n` of them were, they open the vault."""
+
+    set: str
+    entered: tuple[int, ...]
+    n: int
+    done: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +64,12 @@ class Status:
     """Public keys, as `keys.json` has them: while sealed, nothing has proven them."""
     memory_locked: bool
     share_set: str = ""
-    """The set whose shares open the vault, as each of them begins: `7KQ2-9XT4`."""
+    """The set whose shares open the vault, by the two words with which each of them begins."""
     rekey_set: str = ""
     """A new set that was handed out and waits to be proven; empty where there is none."""
+    rekey_entered: tuple[int, ...] = ()
+    """Numbers of its shares that were entered so far, of `rekey_shares`."""
+    rekey_shares: int = 0
     kek: int = 0
     """The key-encryption key that new secrets are sealed under."""
     keks: tuple[int, ...] = ()

@@ -21,7 +21,7 @@ from breakglass.model.target import Endpoint
 from breakglass.trust.chain import Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import shape
-from breakglass.vault.answers import KitCopy, Progress, Rekey, Released, Status
+from breakglass.vault.answers import KitCopy, Progress, Proven, Rekey, Released, Status
 from breakglass.vault.asking import Deposited, Elsewhere, Past, Placed, Purpose
 from breakglass.vault.evidence import Evidence
 from breakglass.vault.line import Behind
@@ -46,14 +46,17 @@ class VaultClient:
     def status(self) -> Status:
         return cast(Status, self._call("status"))
 
-    def unseal_share(self, share: Secret) -> Progress:
-        return cast(Progress, self._call("unseal_share", share=share))
+    def unseal_share(self, share: Secret, attempt: str = "") -> Progress:
+        return cast(Progress, self._call("unseal_share", share=share, attempt=attempt))
 
     def begin_rekey(self, shares: Sequence[Secret], k: int, to: Sequence[bytes]) -> Rekey:
         return cast(Rekey, self._call("begin_rekey", shares=tuple(shares), k=k, to=tuple(to)))
 
     def finish_rekey(self, shares: Sequence[Secret]) -> str:
         return cast(str, self._call("finish_rekey", shares=tuple(shares)))
+
+    def prove_share(self, share: Secret) -> Proven:
+        return cast(Proven, self._call("prove_share", share=share))
 
     def seal(self) -> None:
         self._call("seal")

@@ -1,13 +1,14 @@
 """Custodians enter their shares, one at a time, until the root key can be made again.
 
 A wrong share is named and counts against a limit; the shares of an attempt that nobody finishes are forgotten after an
-hour.
+hour. Each attempt has a name that custodians see: whoever enters a share to another one than they saw is told so.
 """
 
+import secrets
 from collections import deque
 from collections.abc import Callable
 
-from breakglass.errors import BreakglassError, TooMany
+from breakglass.errors import BreakglassError, TooMany, WrongState
 from breakglass.model.secret import Secret
 from breakglass.vault import share_text
 from breakglass.vault.seal import Seal
@@ -25,14 +26,22 @@ class Entering:
         self._shares: dict[int, Share] = {}
         self._wrong: deque[float] = deque(maxlen=WRONG_MAX)
         self._last = 0.0
+        self.attempt = _name()
 
     @property
     def entered(self) -> tuple[int, ...]:
         return tuple(sorted(self._shares))
 
-    def enter(self, text: str, seal: Seal) -> Secret | None:
-        """The root key once there are enough. Raises `WrongShare`, `Malformed`, `TooMany`, and `Tampered` for a changed
+    def enter(self, text: str, seal: Seal, attempt: str = "") -> Secret | None:
+        """The root key once there are enough. `attempt`: the one that the custodian saw; empty for any.
+
+        Raises `WrongShare`, `Malformed`, `TooMany`, `WrongState` for another attempt, and `Tampered` for a changed
         seal; a share that was entered before counts once."""
+        if attempt not in ("", self.attempt):
+            raise WrongState(
+                f"Attempt {attempt} is over, and the shares that were entered to it are forgotten.",
+                what_to_do=f"Look at the new one, {self.attempt}, and enter your share again. Tell the others.",
+            )
         share = self.right(text, seal)
         self._last = self._monotonic()
         self._shares[share.index] = share
@@ -63,7 +72,13 @@ class Entering:
         for share in self._shares.values():
             share.value.wipe()
         self._shares.clear()
+        self.attempt = _name()
 
     def forget_old(self) -> None:
         if self._shares and self._monotonic() - self._last > FORGET_AFTER:
             self.forget()
+
+
+def _name() -> str:
+    """Short enough to be read out on the phone."""
+    return secrets.token_hex(2)

@@ -18,8 +18,8 @@ from pathlib import Path
 from breakglass import faults
 from breakglass.errors import BreakglassError, Sealed, Unavailable, WrongState
 from breakglass.model.secret import Secret
-from breakglass.vault import keys, seal, share_text
-from breakglass.vault.answers import Progress, Rekey, Status
+from breakglass.vault import keys, seal
+from breakglass.vault.answers import Progress, Proven, Rekey, Status
 from breakglass.vault.clock import SystemWall, Wall
 from breakglass.vault.entering import Entering
 from breakglass.vault.files import read_file, replace_file
@@ -27,6 +27,8 @@ from breakglass.vault.key_file import KeyFile
 from breakglass.vault.making import SEAL_FILE
 from breakglass.vault.opened import Opened
 from breakglass.vault.rekeying import Rekeying
+from breakglass.vault.seal import Seal
+from breakglass.vault.shares import set_name
 
 MARK_EVERY = 1.0
 """Seconds between two lazy writes of the mark."""
@@ -70,16 +72,17 @@ class Keeper:
                     _log.error("the file slot does not open the vault: %s", error.code)
             return self._open is not None
 
-    def unseal_share(self, share: Secret) -> Progress:
-        """Take one custodian's share, its text in UTF-8; the last one that is needed opens the vault.
+    def unseal_share(self, share: Secret, attempt: str = "") -> Progress:
+        """Take one custodian's share, its text in UTF-8; the last one that is needed opens the vault. `attempt`: as
+        `status` names it, empty for any.
 
-        Raises `WrongShare` (it names the share), `Malformed` (it names the group with a typing error), `TooMany`,
-        `WrongState` when the vault is open, and `Tampered` when its files do not fit together.
+        Raises `WrongShare` (it names the share), `Malformed` (it names the word with a typing error), `TooMany`,
+        `WrongState` when the vault is open or in another attempt, and `Tampered` when its files do not fit together.
         """
         with share, self._lock:
             if self._open is not None:
                 raise WrongState("The vault is open.", what_to_do="Nothing: no share is needed.")
-            root = self._entering.enter(share.reveal().decode(errors="replace"), self._seal)
+            root = self._entering.enter(share.reveal().decode(errors="replace"), self._seal, attempt)
             if root is not None:
                 self._unlock(root)
             return self._progress()
@@ -117,15 +120,29 @@ class Keeper:
         with self._opened() as opened:
             renewed = self._rekeying.proven(self._seal, shares)
             if renewed != self._seal:
-                content = seal.to_json(renewed).encode()
-                fresh = sha256(content).hexdigest()
-                # The seal that is there is named anew: what a full disk left of the last time is settled with it.
-                opened.commit(replace(opened.state, seal=self._seal_hash, next_seal=fresh))
-                replace_file(self._folder / SEAL_FILE, content)
-                self._seal, self._seal_hash = renewed, fresh
-                self._rekeying.forget()
-                self._settle_seal(opened)
-            return share_text.set_name(renewed.custodians.public.set_id)
+                self._renew(opened, renewed)
+            return set_name(renewed.custodians.public.set_id)
+
+    def prove_share(self, share: Secret) -> Proven:
+        """One of the new shares, entered by its custodian alone; with the last of them the old ones open nothing.
+
+        Raises as `Rekeying.enter`, `Sealed`, and `Unavailable` when the disk does not take it: enter it once more."""
+        with share, self._opened() as opened:
+            renewed, name = self._rekeying.enter(self._seal, share), self._rekeying.set_name
+            proven = Proven(set=name, entered=self._rekeying.entered, n=self._rekeying.count, done=renewed is not None)
+            if renewed is not None:
+                self._renew(opened, renewed)
+            return proven
+
+    def _renew(self, opened: Opened, renewed: Seal) -> None:
+        content = seal.to_json(renewed).encode()
+        fresh = sha256(content).hexdigest()
+        # The seal that is there is named anew: what a full disk left of the last time is settled with it.
+        opened.commit(replace(opened.state, seal=self._seal_hash, next_seal=fresh))
+        replace_file(self._folder / SEAL_FILE, content)
+        self._seal, self._seal_hash = renewed, fresh
+        self._rekeying.forget()
+        self._settle_seal(opened)
 
     def _settle_seal(self, opened: Opened) -> None:
         """The state names the seal that is there, and no other. Where the disk does not take it, `tick` tries again:
@@ -167,8 +184,10 @@ class Keeper:
                 grant_key=public.grant,
                 recording_key=public.recording,
                 memory_locked=self._locked,
-                share_set=share_text.set_name(self._seal.custodians.public.set_id),
+                share_set=set_name(self._seal.custodians.public.set_id),
                 rekey_set=self._rekeying.set_name,
+                rekey_entered=self._rekeying.entered,
+                rekey_shares=self._rekeying.count,
                 wall=self._wall.now(),
             )
             if opened is None:
@@ -210,4 +229,10 @@ class Keeper:
 
     def _progress(self) -> Progress:
         public = self._seal.custodians.public
-        return Progress(sealed=self._open is None, entered=self._entering.entered, k=public.k, n=public.n)
+        return Progress(
+            sealed=self._open is None,
+            entered=self._entering.entered,
+            k=public.k,
+            n=public.n,
+            attempt=self._entering.attempt,
+        )

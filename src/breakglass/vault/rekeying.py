@@ -2,10 +2,12 @@
 
     k old shares ─▶ begin ─▶ a new slot, in memory only; each share in a box ─▶ people write theirs down
                                                                                        │ and type it back
-    all of the new shares ─▶ finish: they open the new slot to the same root key ─▶ seal.json is replaced
+    all of the new shares, ─▶ finish: they open the new slot to the same root key ─▶ seal.json is replaced
+    together or one by one
 
 Who may is who holds k shares: they could open the vault anywhere. Nothing of a beginning is written down, because then
-nothing must be cleaned up after one that nobody finishes: it is forgotten after an hour, and when the vault is sealed.
+nothing must be cleaned up after one that nobody finishes: it is forgotten when nothing happens for a day (a custodian
+far away gets theirs by mail), and when the vault is sealed.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,9 +17,13 @@ from breakglass.errors import Malformed, WrongState
 from breakglass.model.secret import Secret
 from breakglass.vault import share_text
 from breakglass.vault.answers import Rekey
-from breakglass.vault.entering import FORGET_AFTER, Entering
+from breakglass.vault.entering import Entering
 from breakglass.vault.seal import CustodianSlot, Seal, make_custodian_slot
-from breakglass.vault.shares import MAX_SHARES, NotEnoughShares, Share, WrongShare, must_be_possible
+from breakglass.vault.shares import MAX_SHARES, NotEnoughShares, Share, WrongShare, must_be_possible, set_name
+
+PROVE_WITHIN = 24 * 3600.0
+"""Seconds without a step, after which new shares are forgotten."""
+NOTHING_WAITS = "No new shares wait to be proven: they are forgotten after a day, and when the vault is sealed."
 
 
 class Rekeying:
@@ -27,11 +33,13 @@ class Rekeying:
         """Only to hold up who guesses: nothing is kept in it."""
         self._begun: CustodianSlot | None = None
         self._at = 0.0
+        self._entered: dict[int, Share] = {}
+        """New shares that were proven so far, each by its custodian."""
 
     @property
     def set_name(self) -> str:
         """Of the shares that wait to be proven; empty where there are none."""
-        return share_text.set_name(self._begun.public.set_id) if self._begun else ""
+        return set_name(self._begun.public.set_id) if self._begun else ""
 
     def begin(self, seal: Seal, shares: Sequence[Secret], k: int, to: Sequence[bytes]) -> Rekey:
         """Make a slot that `k` of as many shares open as there are keys in `to`, each closed to its key.
@@ -41,8 +49,12 @@ class Rekeying:
         """
         must_be_possible(k, len(to))
         with self._opened(seal, shares, seal.custodians.public.k) as root:
-            slot, made = make_custodian_slot(root, k, len(to), deployment=seal.deployment)
-        name = share_text.set_name(slot.public.set_id)
+            while True:
+                slot, made = make_custodian_slot(root, k, len(to), deployment=seal.deployment)
+                if slot.public.set_id != seal.custodians.public.set_id:  # people tell the sets apart by it
+                    break
+                _wipe(made)
+        name = set_name(slot.public.set_id)
         try:
             boxes = tuple(
                 share_box.close(share_text.encode(one).encode(), key, share_box.about(seal.deployment, name, one.index))
@@ -50,6 +62,7 @@ class Rekeying:
             )
         finally:
             _wipe(made)
+        self.forget()
         self._begun, self._at = slot, self._monotonic()
         return Rekey(set=name, k=k, boxes=boxes)
 
@@ -63,7 +76,7 @@ class Rekeying:
                 self._opened(seal, shares, seal.custodians.public.k).wipe()
             except (WrongShare, NotEnoughShares):
                 raise WrongState(
-                    "No new shares wait to be proven: they are forgotten after an hour, and when the vault is sealed.",
+                    NOTHING_WAITS,
                     what_to_do="Begin again with `breakglass vault rekey`. The present shares hold.",
                 ) from None
             return seal
@@ -71,11 +84,41 @@ class Rekeying:
         self._opened(renewed, shares, self._begun.public.n).wipe()
         return renewed
 
+    def enter(self, seal: Seal, share: Secret) -> Seal | None:
+        """One of the new shares, from its custodian alone; the seal with the new slot once all of them were entered.
+
+        Raises `WrongState` where nothing is left to prove, `WrongShare`, `Malformed`, `TooMany`."""
+        if self._begun is None:
+            self._entering.right(share.reveal().decode(errors="replace"), seal).value.wipe()
+            raise WrongState(
+                "This is a share of the set that opens the vault: there is nothing to prove.",
+                what_to_do="Keep it safe.",
+            )
+        renewed = seal.with_custodians(self._begun)
+        one = self._entering.right(share.reveal().decode(errors="replace"), renewed)
+        self._at = self._monotonic()
+        self._entered[one.index] = one
+        if len(self._entered) < self._begun.public.n:
+            return None
+        renewed.open_by_shares(self._entered.values()).wipe()
+        return renewed
+
+    @property
+    def entered(self) -> tuple[int, ...]:
+        return tuple(sorted(self._entered))
+
+    @property
+    def count(self) -> int:
+        """How many shares wait to be proven, in all."""
+        return self._begun.public.n if self._begun else 0
+
     def forget(self) -> None:
         self._begun = None
+        _wipe(tuple(self._entered.values()))
+        self._entered.clear()
 
     def forget_old(self) -> None:
-        if self._begun and self._monotonic() - self._at > FORGET_AFTER:
+        if self._begun and self._monotonic() - self._at > PROVE_WITHIN:
             self.forget()
 
     def _opened(self, seal: Seal, shares: Sequence[Secret], needed: int) -> Secret:
@@ -89,7 +132,7 @@ class Rekeying:
                 found[share.index] = share
             if len(found) < needed:
                 raise NotEnoughShares(
-                    f"{needed} different shares of the set {share_text.set_name(seal.custodians.public.set_id)} are "
+                    f"{needed} different shares of the set {set_name(seal.custodians.public.set_id)} are "
                     f"needed, and {len(found)} are here.",
                     what_to_do="Enter each custodian's share once.",
                 )

@@ -21,7 +21,7 @@ from breakglass.model.secret import Secret
 from breakglass.vault.box import KEY_BYTES, OVERHEAD, bind, close_box, open_box, random_key
 from breakglass.vault.shares import PublicSet, Salted, Share, combine, split
 
-FORMAT = 1
+FORMAT = 2
 _WRAPPED_BYTES = KEY_BYTES + OVERHEAD
 _CHECK_BYTES = 32
 _NAME_BYTES = 8
@@ -154,7 +154,7 @@ def to_json(seal: Seal) -> str:
     slots: list[dict[str, Any]] = [
         {
             "kind": "custodians",
-            "set": public.set_id.hex(),
+            "set": public.set_id,
             "k": public.k,
             "n": public.n,
             "commitments": [_salted_json(one) for one in public.commitments],
@@ -204,11 +204,11 @@ def from_json(text: str) -> Seal:
 
 def _custodian_slot(slot: dict[str, Any]) -> CustodianSlot:
     found = _members(slot, "kind", "set", "k", "n", "commitments", "digest", "wrapped")
-    if type(found["k"]) is not int or type(found["n"]) is not int or not isinstance(found["commitments"], list):
+    if any(type(found[name]) is not int for name in ("set", "k", "n")) or not isinstance(found["commitments"], list):
         _no()
     try:
         public = PublicSet(
-            set_id=_hex(found["set"]),
+            set_id=found["set"],
             k=found["k"],
             n=found["n"],
             commitments=tuple(_salted_from(one) for one in found["commitments"]),

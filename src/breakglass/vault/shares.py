@@ -6,22 +6,24 @@
 Each share's commitment stands in the public part, so a wrong share is *named* before anything is combined; a digest of
 the secret proves the combination. Both are salted hashes of 256 random bits: nobody finds the bits from them, which is
 why only a random key may be shared, never a password.
-Source: A. Shamir, How to Share a Secret (1979), byte by byte over GF(2^8); `share_text` is how people write shares.
+The shares are those of SLIP-0039 (one group, no passphrase): `shamir` has the arithmetic, `share_text` the words.
 """
 
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from breakglass.codec import slip39
 from breakglass.errors import Malformed, Refused, Tampered
 from breakglass.model.secret import Secret
+from breakglass.vault import shamir
 from breakglass.vault.box import KEY_BYTES, bind
-from breakglass.vault.field import invert, multiply
 
 MAX_SHARES = 16
-SET_ID_BYTES = 5
+SET_ID_BITS = 15
 SALT_BYTES = 16
 _DIGEST_BYTES = 32
 
@@ -42,12 +44,12 @@ class NotEnoughShares(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """One custodian's part: `index` is 1..n, `value` 32 bytes. It knows its set, so shares are never mixed up."""
+    """One custodian's part: `index` is 1..n (the format's member number + 1), `value` 32 bytes. It knows its set, so
+    shares are never mixed up."""
 
-    set_id: bytes
+    set_id: int
     index: int
     k: int
-    n: int
     value: Secret
 
 
@@ -61,9 +63,9 @@ class Salted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicSet:
-    """What everybody may know of a set of shares; `commitments[i]` belongs to share i + 1."""
+    """What everybody may know of a set of shares; `commitments[i]` belongs to share i + 1. `set_id`: 15 bits."""
 
-    set_id: bytes
+    set_id: int
     k: int
     n: int
     commitments: tuple[Salted, ...]
@@ -72,7 +74,7 @@ class PublicSet:
     def __post_init__(self) -> None:
         sizes = {(len(one.salt), len(one.digest)) for one in (*self.commitments, self.digest)}
         if (
-            len(self.set_id) != SET_ID_BYTES
+            not 0 <= self.set_id < 1 << SET_ID_BITS
             or len(self.commitments) != self.n
             or sizes != {(SALT_BYTES, _DIGEST_BYTES)}
         ):
@@ -103,12 +105,9 @@ def split(secret: Secret, k: int, n: int, *, alone: bool = False) -> ShareSet:
         _check_numbers(k, n)
     if len(secret) != KEY_BYTES:
         raise ValueError("only a 32-byte key is shared")
-    set_id = os.urandom(SET_ID_BYTES)
-    # One polynomial of degree k - 1 for each byte; its value at 0 is that byte.
-    rows = [secret.reveal(), *(os.urandom(KEY_BYTES) for _ in range(k - 1))]
-    shares = tuple(
-        Share(set_id=set_id, index=index, k=k, n=n, value=Secret(_evaluate(rows, index))) for index in range(1, n + 1)
-    )
+    set_id = secrets.randbelow(1 << SET_ID_BITS)
+    values = shamir.share(shamir.encrypt(secret.reveal(), set_id), k, n)
+    shares = tuple(Share(set_id=set_id, index=index, k=k, value=Secret(value)) for index, value in enumerate(values, 1))
     commitments = tuple(_salted(_share_domain(share), share.value, os.urandom(SALT_BYTES)) for share in shares)
     digest = _salted(_secret_domain(set_id), secret, os.urandom(SALT_BYTES))
     public = PublicSet(set_id=set_id, k=k, n=n, commitments=commitments, digest=digest)
@@ -120,11 +119,11 @@ def check(share: Share, public: PublicSet) -> None:
     if share.set_id != public.set_id:
         raise WrongShare(
             f"Share {share.index} belongs to another set of shares.",
-            what_to_do="Look for the share of the current set: those from before a rekey, and of other deployments, "
-            "do not count here.",
+            what_to_do=f"Look for one that begins with “{set_name(public.set_id)}”: those from before a rekey, and of "
+            "other deployments, do not count here.",
             about=str(share.index),
         )
-    fits = (share.k, share.n) == (public.k, public.n) and 1 <= share.index <= public.n and len(share.value) == KEY_BYTES
+    fits = share.k == public.k and 1 <= share.index <= public.n and len(share.value) == KEY_BYTES
     if fits:
         expected = public.commitments[share.index - 1]
         fits = hmac.compare_digest(_salted(_share_domain(share), share.value, expected.salt).digest, expected.digest)
@@ -154,15 +153,22 @@ def combine(shares: Iterable[Share], public: PublicSet) -> Secret:
             what_to_do=f"{missing} more custodian{'s' if missing > 1 else ''} must enter a share.",
         )
     chosen = [by_index[index] for index in sorted(by_index)[: public.k]]
-    secret = Secret(_at_zero([share.index for share in chosen], [share.value.reveal() for share in chosen]))
+    try:
+        sealed = Secret(shamir.recover({share.index - 1: share.value.reveal() for share in chosen}))
+    except shamir.DoesNotFit:
+        raise _changed() from None
+    with sealed:
+        secret = Secret(shamir.decrypt(sealed.reveal(), public.set_id))
     found = _salted(_secret_domain(public.set_id), secret, public.digest.salt)
     if not hmac.compare_digest(found.digest, public.digest.digest):
         secret.wipe()
-        raise Tampered(
-            "Right shares did not make the right key: the stored public part of the shares was changed.",
-            what_to_do="Restore the seal file from a backup; call the custodians and the auditors.",
-        )
+        raise _changed()
     return secret
+
+
+def set_name(set_id: int) -> str:
+    """The two words with which every share of the set begins: they tell apart the shares of several sets."""
+    return slip39.start(set_id)
 
 
 def must_be_possible(k: int, n: int, *, alone: bool = False) -> None:
@@ -176,35 +182,20 @@ def _check_numbers(k: int, n: int) -> None:
         raise ValueError(f"shares need 2 <= k <= n <= {MAX_SHARES}")
 
 
-def _evaluate(rows: Sequence[bytes], x: int) -> bytearray:
-    """Each byte's polynomial at the public point `x` (Horner); `rows[i]` holds the coefficients of x^i."""
-    result = bytearray(KEY_BYTES)
-    for row in reversed(rows):
-        for place in range(KEY_BYTES):
-            result[place] = multiply(result[place], x) ^ row[place]
-    return result
-
-
-def _at_zero(points: Sequence[int], values: Sequence[bytes]) -> bytearray:
-    """Lagrange's interpolation at 0. The weights come from the public points alone."""
-    result = bytearray(KEY_BYTES)
-    for point, value in zip(points, values, strict=True):
-        weight = 1
-        for other in points:
-            if other != point:
-                weight = multiply(weight, multiply(other, invert(other ^ point)))
-        for place in range(KEY_BYTES):
-            result[place] ^= multiply(value[place], weight)
-    return result
-
-
 def _share_domain(share: Share) -> bytes:
-    return bind("breakglass share", share.set_id, share.index, share.k, share.n)
+    return bind("breakglass share", share.set_id, share.index, share.k)
 
 
-def _secret_domain(set_id: bytes) -> bytes:
+def _secret_domain(set_id: int) -> bytes:
     return bind("breakglass shared secret", set_id)
 
 
 def _salted(domain: bytes, value: Secret, salt: bytes) -> Salted:
     return Salted(salt=salt, digest=hashlib.sha256(bind(domain, salt, value.reveal())).digest())
+
+
+def _changed() -> Tampered:
+    return Tampered(
+        "Right shares did not make the right key: the stored public part of the shares was changed.",
+        what_to_do="Restore the seal file from a backup; call the custodians and the auditors.",
+    )

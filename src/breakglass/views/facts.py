@@ -173,6 +173,9 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "vault.rekey_begun": lambda t: (
         f"{t.who} had the vault make {t['shares']} new shares, set {t['set']}, of which {t['needed']} will open it."
     ),
+    "vault.share_proven": lambda t: (
+        f"{t.who} entered a new share of the set {t['set']} ({t['entered']} of {t['shares']})."
+    ),
     "vault.rekeyed": lambda t: f"Shares of the set {t['set']} open the vault now; the old ones do not any more.",
     "vault.opened": lambda t: "The vault is open.",
     "vault.tampered": lambda t: f"THE VAULT REFUSES THE LOG: {t['problem'] or t['why']}",

@@ -59,3 +59,9 @@ def minutes_of(text: str) -> int:
 
 def _many(count: int, unit: str) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def shares_are(numbers: Iterable[int]) -> str:
+    """`share 2 is`, `shares 1 and 3 are`; at least one."""
+    one = [str(number) for number in numbers]
+    return f"share {one[0]} is" if len(one) == 1 else f"shares {', '.join(one[:-1])} and {one[-1]} are"

@@ -331,6 +331,13 @@ class Vault:
     """The set whose shares open it, as each of them begins."""
     rekey_set: str = ""
     """A new set that was handed out and waits to be proven."""
+    rekey_entered: tuple[int, ...] = ()
+    """Numbers of its shares that were proven so far, of `rekey_shares`."""
+    rekey_shares: int = 0
+    entered: tuple[int, ...] = ()
+    """Numbers of the shares that were entered to this attempt to unseal it."""
+    attempt: str = ""
+    """The attempt's name: whoever enters a share says to which one."""
     sentence: str = ""
 
 

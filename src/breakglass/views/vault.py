@@ -33,6 +33,10 @@ def shown(status: Status) -> shapes.Vault:
         keks=len(status.keks),
         share_set=status.share_set,
         rekey_set=status.rekey_set,
+        rekey_entered=status.rekey_entered,
+        rekey_shares=status.rekey_shares,
+        entered=status.shares.entered,
+        attempt=status.shares.attempt if status.sealed else "",
         sentence=_sentence(status.shares, frozen=status.clock_frozen),
     )
 
@@ -48,6 +52,8 @@ def progress(shares: Progress) -> shapes.Vault:
         shares_entered=len(shares.entered),
         shares_needed=shares.k,
         shares=shares.n,
+        entered=shares.entered,
+        attempt=shares.attempt if shares.sealed else "",
         sentence=_sentence(shares, frozen=False),
     )
 

@@ -9,7 +9,7 @@ Times are UTC. Imports nothing but the shapes.
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from breakglass.views import estate_shapes, shapes
+from breakglass.views import estate_shapes, say, shapes
 
 
 def text(lines: Iterable[str]) -> str:
@@ -65,9 +65,15 @@ def vault(v: shapes.Vault) -> list[str]:
         v.sentence,
         *([moving] if v.keks > 1 else []),
         *([f"Any {v.shares_needed} of {v.shares} shares open it, set {v.share_set}."] if v.share_set else []),
-        *([f"New shares, set {v.rekey_set}, wait to be proven."] if v.rekey_set else []),
+        *([f"Attempt {v.attempt}: {say.shares_are(v.entered)} entered so far."] if v.attempt and v.entered else []),
+        *([_new_shares(v)] if v.rekey_set else []),
         *([f"Problem: {v.problem}"] if v.problem else []),
     ]
+
+
+def _new_shares(v: shapes.Vault) -> str:
+    entered = f"; {say.shares_are(v.rekey_entered)} proven" if v.rekey_entered else ""
+    return f"{v.rekey_shares} new shares of the set “{v.rekey_set}” wait to be proven{entered}. The old ones hold."
 
 
 def anchors(found: Iterable[shapes.Anchor]) -> list[str]:

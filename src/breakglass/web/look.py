@@ -60,6 +60,7 @@ class Look:
             "at": at, "clock": clock, "day": day, "iso": iso, "span": say.span, "where": say.where, "short": short,
             "env_class": lambda name: ENVIRONMENTS.get(name, "production"), "code_lines": statement_lines,
             "names": say.names, "playbook": playbook, "code_words": code_words, "device": device,
+            "shares_are": say.shares_are,
         }  # fmt: skip
 
     def render(self, template: str, **facts: Any) -> str:

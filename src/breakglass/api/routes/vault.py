@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from breakglass.api.bodies import Rekey, Share, Shares, Signature
+from breakglass.api.bodies import Rekey, Share, Shares, Signature, Unseal
 from breakglass.api.registry import Api
 from breakglass.api.routes.clock import SETTLES_WITHIN
 from breakglass.api.routes.requests import Text
@@ -28,10 +28,10 @@ def add(api: Api, house: House) -> None:
         return await house.vault()
 
     @api.post("/vault/unseal", may=those_who("unseal"))
-    async def unseal(body: Share, actor: Signed) -> shapes.Vault:
+    async def unseal(body: Unseal, actor: Signed) -> shapes.Vault:
         """Enter one share of the vault's key; the last one that is needed opens it."""
-        share = Secret(body.share.get_secret_value().encode("utf-8", "replace"))
-        progress = await asyncio.to_thread(vault.unseal_share, share)
+        [share] = _secrets([body.share])
+        progress = await asyncio.to_thread(vault.unseal_share, share, body.attempt)
         entered = progress.k if not progress.sealed else len(progress.entered)
         await house.do(actor, seal.share_entered, deployment, entered, progress.k)
         return views.progress(progress)
@@ -56,6 +56,14 @@ def add(api: Api, house: House) -> None:
         They are the proof; a fresh signature as well would run out while people write theirs down."""
         fresh = await asyncio.to_thread(vault.finish_rekey, _secrets(body.shares))
         await house.do(actor, seal.rekeyed, deployment, fresh)
+        return await house.vault()
+
+    @api.post("/vault/rekey/share", may=those_who("rekey"))
+    async def prove_share(body: Share, actor: Signed) -> shapes.Vault:
+        """Enter one of the new shares, your own; once all of them were, they open the vault, and the old ones don't."""
+        [share] = _secrets([body.share])
+        proven = await asyncio.to_thread(vault.prove_share, share)
+        await house.do(actor, seal.share_proven, deployment, proven)
         return await house.vault()
 
     @api.post("/vault/kek/statement", may=those_who("kek"))

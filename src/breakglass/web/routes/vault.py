@@ -12,7 +12,7 @@ from breakglass.http.status import status_of
 from breakglass.model.people import Role
 from breakglass.model.secret import Secret
 from breakglass.views.book import named
-from breakglass.web.forms import read
+from breakglass.web.forms import Form, read
 from breakglass.web.pages import Pages, go
 
 LONGEST_SHARE = 1000
@@ -41,14 +41,22 @@ def add(pages: Pages) -> None:
         """Enter one share; the last one that is needed opens it."""
         form = await read(request)
         try:
-            text = "".join(form["share"].split("\n")).strip()
-            if not text or len(text) > LONGEST_SHARE:
-                raise Malformed("The share is missing.", what_to_do="Type your share as it stands on your paper.")
-            progress = await asyncio.to_thread(vault.unseal_share, Secret(text.encode("utf-8", "replace")))
+            progress = await asyncio.to_thread(vault.unseal_share, share_of(form), form["attempt"][:20])
         except (Refused, Unavailable) as refusal:
             return await vault_page(request, refusal)
         entered = progress.k if not progress.sealed else len(progress.entered)
         await house.do(actor, seal.share_entered, deployment, entered, progress.k)
+        return go("/vault")
+
+    @pages.post("/vault/share", may=those_who("rekey"))
+    async def prove_share(request: Request, actor: Signed) -> Response:
+        """Enter one of the new shares, to prove that its paper holds."""
+        form = await read(request)
+        try:
+            proven = await asyncio.to_thread(vault.prove_share, share_of(form))
+        except (Refused, Unavailable) as refusal:
+            return await vault_page(request, refusal)
+        await house.do(actor, seal.share_proven, deployment, proven)
         return go("/vault")
 
     @pages.post("/vault/seal", may=those_who("unseal"))
@@ -56,3 +64,11 @@ def add(pages: Pages) -> None:
         await house.do(actor, seal.sealing, deployment)
         await asyncio.to_thread(vault.seal)
         return go("/vault")
+
+
+def share_of(form: Form) -> Secret:
+    """Raises `Malformed` where there is none."""
+    text = form["share"].strip()
+    if not text or len(text) > LONGEST_SHARE:
+        raise Malformed("The share is missing.", what_to_do="Type your share as it stands on your paper.")
+    return Secret(text.encode("utf-8", "replace"))
