@@ -91,6 +91,7 @@ ELSEWHERE = {
     "call:next_log": "tests/test_next_log.py: only when custodians go on with a new log",
     "call:begin_rekey": "tests/test_rekey.py: only when custodians make new shares",
     "call:finish_rekey": "the same",
+    "call:prove_share": "the same",
     "call:unseal_share": "tests/test_unseal.py, tests/vault/test_process.py: by custodians, without a key file",
     "call:seal": "the same",
     "call:store": "the template of the grid: before the story begins",

@@ -2,13 +2,14 @@
 import "htmx.org";
 import { showTimes } from "./parts/times.js";
 import { countDown } from "./parts/countdown.js";
-import { helpForms, takeFragment } from "./parts/forms.js";
+import { helpForms, keepForms, takeFragment } from "./parts/forms.js";
 import { watchUpdates } from "./parts/stale.js";
 
 const settle = () => {
   showTimes(document);
   countDown(document);
   helpForms(document);
+  keepForms(document);
 };
 settle();
 watchUpdates();

@@ -271,7 +271,7 @@ def test_each_custodian_proves_their_own_from_where_they_are(world: World) -> No
     assert not opened_by(world, world.made.shares[:2])
     with pytest.raises(WrongState, match="nothing to prove"):
         proven(world, fresh[0])
-    with pytest.raises(WrongShare):
+    with pytest.raises(WrongState, match="No new shares wait"):
         proven(world, world.made.shares[0])
 
 

@@ -260,6 +260,14 @@ async def test_two_people_unseal_the_vault(world: Deployment, browser: Browser) 
     await expect(carol.page.locator("main")).to_contain_text("The vault is SEALED")
     assert await carol.faults() == []
     await passes(browser, world, "alice", "/", "/vault")
+    # What is mistyped is refused with its place, and what was typed stays.
+    typed = world.shares[0].rsplit(" ", 1)[0]
+    await carol.page.get_by_label("Your share").fill(typed)
+    await carol.page.get_by_role("button", name="Enter it").click()
+    await expect(carol.page.locator("[data-refusal]")).to_contain_text("One is missing at place 33.")
+    await expect(carol.page.get_by_label("Your share")).to_have_value(typed)
+    carol.complaints = [one for one in carol.complaints if "422" not in one]  # the browser's word for the refusal
+    assert await carol.faults() == []
     for share in world.shares[:2]:
         await carol.page.get_by_label("Your share").fill(share)
         await carol.page.get_by_role("button", name="Enter it").click()

@@ -1,4 +1,5 @@
-// Forms: what is chosen opens what belongs to it, and a form that is being sent is not sent twice.
+// Forms: what is chosen opens what belongs to it, a form that is being sent is not sent twice, and what is hard to type
+// again stays where it is when the server refuses it.
 const helped = new WeakSet();
 
 export function helpForms(root) {
@@ -21,6 +22,33 @@ export function helpForms(root) {
     window.addEventListener("pageshow", () => {
       sent = false;
       for (const button of form.querySelectorAll("button[type=submit]")) button.removeAttribute("aria-busy");
+    });
+  }
+}
+
+// A refusal comes into the form, and its fields are kept; the page is left once they were taken.
+export function keepForms(root) {
+  for (const form of root.querySelectorAll("form[data-kept]")) {
+    if (helped.has(form)) continue;
+    helped.add(form);
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const button = form.querySelector("button[type=submit]");
+      if (button.hasAttribute("aria-busy")) return;
+      button.setAttribute("aria-busy", "true");
+      try {
+        const body = new URLSearchParams(new FormData(form));
+        const answer = await fetch(form.action, { method: "POST", body, signal: AbortSignal.timeout(30_000) });
+        if (answer.redirected) return location.assign(answer.url);
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const said = page.querySelector("[data-refusal]") ?? page.querySelector("main");
+        form.querySelector("[data-refusal]").replaceChildren(...said.childNodes);
+        for (const now of page.querySelectorAll(`form[action="${form.getAttribute("action")}"] input[type=hidden]`))
+          form.elements[now.name].value = now.value;
+      } catch {
+        form.querySelector("[data-refusal]").textContent = "The server does not answer. What you typed is still here: try again.";
+      }
+      button.removeAttribute("aria-busy");
     });
   }
 }

@@ -32,14 +32,18 @@ def add(app: typer.Typer) -> None:
     ) -> None:
         """Enter your share of the vault's key (custodians)."""
         from breakglass.cli import shares
-        from breakglass.cli.printing import show
+        from breakglass.cli.printing import note, show
         from breakglass.cli.server import server
         from breakglass.views import shapes, words
 
         options = of(ctx)
         node = server(options)
+        now = node.get("/vault")
+        if now["sealed"] and not options.json:
+            note(f"{now['sentence']} Attempt {now['attempt']}. Your share begins with “{now['share_set']}”.")
         share = shares.read_one(file, "Your share")
-        show(options, node.post("/vault/unseal", {"share": share}), shapes.Vault, words.vault)
+        body = {"share": share, "attempt": now["attempt"]}
+        show(options, node.post("/vault/unseal", body), shapes.Vault, words.vault)
 
     @app.command()
     def seal(

@@ -15,7 +15,8 @@ import yaml
 
 from breakglass import config
 from breakglass.cli import database as databases
-from breakglass.cli import shares as papers
+from breakglass.cli import share_files as papers
+from breakglass.cli import shares as share_texts
 from breakglass.cli.files import read_text
 from breakglass.config import Home
 from breakglass.errors import Malformed
@@ -32,6 +33,7 @@ def run(
     n: int,
     key_file: Path | None = None,
     shares_to: Path | None = None,
+    age: Sequence[str] = (),
     share_files: Sequence[Path] = (),
     database: str = "",
     as_json: bool = False,
@@ -51,11 +53,15 @@ def run(
         if not origin:
             raise Malformed("The log has no name.", what_to_do="Give it with `--origin`, like log.example.org.")
 
-        def keep(shares: Shares) -> None:
+        to = papers.recipients(age, n)
+        if to and shares_to is None:
+            raise Malformed("Encrypted shares are files.", what_to_do="Name a new folder for them with `--shares-to`.")
+
+        def keep(texts: Shares) -> None:
             if shares_to is None:
-                made.extend(shares)
+                made.extend(texts)
             else:
-                papers.write_all(shares_to, shares)
+                papers.write_all(shares_to, texts, papers.About(origin=origin, needed=k), to)
 
         wanted = read_estate(estate)
         founding.begin(home, wanted, origin=origin, k=k, n=n, key_file=key_file, keep_shares=keep)
@@ -93,7 +99,7 @@ def _say_what_to_sign(home: Home, unsigned: Mapping[str, Path], shares: Shares, 
         print("The custodians' shares. Each is shown once, now: give one to each custodian and keep none.\n")
         for number, share in enumerate(shares, 1):
             print(f"Share {number}:\n")
-            print("\n".join(f"  {row}" for row in papers.rows(share)) + "\n")
+            print("\n".join(f"  {row}" for row in share_texts.rows(share)) + "\n")
     print("Each custodian reads and signs the founding roster with their own key:")
     for login, path in unsigned.items():
         print(f"  {login}:  ssh-keygen -Y sign -n breakglass -f KEY {path}")
@@ -107,4 +113,4 @@ def _shares(home: Home, files: Sequence[Path]) -> tuple[str, ...]:
     needed = founding.shares_needed(home)
     if not needed:
         return ()
-    return papers.read_all(files, needed)
+    return share_texts.read_all(files, needed)

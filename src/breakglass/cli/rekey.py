@@ -14,6 +14,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from breakglass import config
+from breakglass.cli import share_files as papers
 from breakglass.cli import shares
 from breakglass.cli.options import Options
 from breakglass.cli.printing import note, show
@@ -33,8 +34,12 @@ def run(
     count: int,
     share_files: Sequence[Path],
     shares_to: Path | None,
+    age: Sequence[str] = (),
 ) -> None:
     """All of it. Raises `WrongShare`, `Malformed`, `WrongState`; until the end the present shares hold."""
+    to = papers.recipients(age, count)
+    if to and shares_to is None:
+        raise Malformed("Encrypted shares are files.", what_to_do="Name a new folder for them with `--shares-to`.")
     if shares_to is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Malformed(
             "Shares are shown to people at a terminal, one after the other.",
@@ -47,7 +52,16 @@ def run(
         raise WrongState("The vault is sealed.", what_to_do="Unseal it first: `breakglass unseal`.")
     old = shares.read_all(share_files, state["shares_needed"])
     name, fresh = _begin(node, old, needed, count)
-    back = _shown(fresh) if shares_to is None else shares.write_all(shares_to, fresh)
+    if shares_to is None:
+        back = _shown(fresh)
+    else:
+        about = papers.About(origin=node.status()["origin"], needed=needed)
+        back = papers.write_all(shares_to, fresh, about, to)
+    if to:
+        show(options, node.get("/vault"), shapes.Vault, words.vault)
+        note("Each custodian opens theirs (age -d -i KEY share-N.age), writes it down, and enters it within a day:")
+        note("  breakglass vault prove")
+        return
     done = node.post("/vault/rekey/finish", {"shares": back})
     show(options, done, shapes.Vault, words.vault)
     note(f"Shares of the set {name} open the vault. Destroy the old ones: they open nothing but backups from before.")

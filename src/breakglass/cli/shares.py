@@ -1,7 +1,6 @@
-"""Custodians' shares at a terminal and in files: shown in rows of words, and typed row by row from their paper."""
+"""Custodians' shares at a terminal: shown in rows of words, typed row by row from their paper, or read from files."""
 
 import getpass
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,30 +53,6 @@ def read_all(files: Sequence[Path], needed: int) -> tuple[str, ...]:
     if not sys.stdin.isatty():
         return tuple(line.strip() for line in sys.stdin if line.strip())
     return tuple(typed(f"share {number} of {needed}") for number in range(1, needed + 1))
-
-
-def write_all(folder: Path, shares: Sequence[str]) -> tuple[str, ...]:
-    """Each into a file of its own in a new or an empty folder; returns what was read back from there.
-
-    Raises `Malformed` for a folder that can't take them."""
-    folder = folder.expanduser()
-    found = []
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number, share in enumerate(shares, 1):
-            path = folder / f"share-{number}.txt"
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(share + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            found.append(path.read_text().strip())
-    except OSError as error:
-        raise Malformed(
-            f"The shares can't be written to {folder}: {error.strerror}.",
-            what_to_do="Nothing was made. Name a new or an empty folder with `--shares-to`.",
-        ) from None
-    note(f"The custodians' shares are in {folder}: give one to each custodian, then delete them.")
-    return tuple(found)
 
 
 def same(one: str, other: str) -> bool:

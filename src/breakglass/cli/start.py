@@ -35,6 +35,13 @@ def add(app: typer.Typer) -> None:
         shares_to: Annotated[
             Path | None, typer.Option(help="Write the shares into this folder, instead of showing them.")
         ] = None,
+        age: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="RECIPIENT",
+                help="A custodian's age or SSH public key (or its file), once for each: their share is encrypted.",
+            ),
+        ] = None,
         share_file: Annotated[
             list[Path] | None,
             typer.Option(metavar="FILE", help="A file with one share, to finish with; give it k times."),
@@ -61,6 +68,7 @@ def add(app: typer.Typer) -> None:
                 n=n,
                 key_file=key_file,
                 shares_to=shares_to,
+                age=tuple(age or ()),
                 share_files=tuple(share_file or ()),
                 database=database,
                 as_json=options.json,

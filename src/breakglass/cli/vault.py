@@ -8,7 +8,7 @@ import typer
 from breakglass.cli.decide import SignatureFile, TextFile, brought, print_text
 from breakglass.cli.groups import group, of
 
-app = group("show", "The vault. Also: vault rekey, kek-statement, rotate-kek.")
+app = group("show", "The vault. Also: vault rekey, prove, kek-statement, rotate-kek.")
 
 
 @app.command()
@@ -34,11 +34,37 @@ def rekey(
     shares_to: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the new shares there, instead of showing them.")
     ] = None,
+    age: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RECIPIENT",
+            help="A custodian's age or SSH public key (or its file), once for each: their share is encrypted.",
+        ),
+    ] = None,
 ) -> None:
     """Make new shares for the custodians, who bring the present ones. These hold until the new ones are proven."""
     from breakglass.cli import rekey
 
-    rekey.run(of(ctx), needed=needed, count=shares, share_files=share_file or (), shares_to=shares_to)
+    rekey.run(
+        of(ctx), needed=needed, count=shares, share_files=share_file or (), shares_to=shares_to, age=tuple(age or ())
+    )
+
+
+@app.command()
+def prove(
+    ctx: typer.Context,
+    file: Annotated[Path | None, typer.Option(help="A file with your new share; - for standard input.")] = None,
+) -> None:
+    """Enter your new share, from where you are. Once all of them were entered, they open the vault (custodians)."""
+    from breakglass.cli import shares
+    from breakglass.cli.printing import show
+    from breakglass.cli.server import server
+    from breakglass.views import shapes, words
+
+    options = of(ctx)
+    node = server(options)
+    share = shares.read_one(file, "Your new share")
+    show(options, node.post("/vault/rekey/share", {"share": share}), shapes.Vault, words.vault)
 
 
 @app.command()

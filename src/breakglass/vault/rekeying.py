@@ -89,7 +89,12 @@ class Rekeying:
 
         Raises `WrongState` where nothing is left to prove, `WrongShare`, `Malformed`, `TooMany`."""
         if self._begun is None:
-            self._entering.right(share.reveal().decode(errors="replace"), seal).value.wipe()
+            try:
+                self._entering.right(share.reveal().decode(errors="replace"), seal).value.wipe()
+            except WrongShare:
+                raise WrongState(
+                    NOTHING_WAITS, what_to_do="Tell who began it: `breakglass vault rekey`. The present shares hold."
+                ) from None
             raise WrongState(
                 "This is a share of the set that opens the vault: there is nothing to prove.",
                 what_to_do="Keep it safe.",
