@@ -20,7 +20,7 @@ from tests.servers.postgres import running_postgres
 from tests.servers.slapd import SUFFIX, running_slapd
 from tests.servers.sshd import make_account, running_sshd
 from tests.spying_rotator import SPY_FILE
-from tests.test_secrets import hits, listen
+from tests.test_secrets import Search, listen
 
 pytestmark = pytest.mark.server
 SPIES = tuple(f"tests.spies.{name}" for name in ("postgresql", "mariadb", "ldap"))
@@ -64,7 +64,6 @@ def three() -> Iterator[dict[str, tuple[Place, Secret]]]:
 
 async def test_databases_and_a_directory(tmp_path: Path) -> None:
     rotators = load([f"breakglass.plugins.{name}" for name in ("postgresql", "mariadb", "ldap")]).rotators
-    answers: list[bytes] = []
     spied = tmp_path / "spied"
     with three() as places, make_account(sudo=True) as account:
         async with running_sshd(tmp_path / "sshd") as sshd:
@@ -74,8 +73,9 @@ async def test_databases_and_a_directory(tmp_path: Path) -> None:
             await world.start(**{SPY_FILE: str(spied), "PYTHONPATH": str(Path.cwd())})
             try:
                 await world.sign_in()
+                search = Search(world, tmp_path / "nothing", tmp_path / "nothing", spied, None)
                 for person in world.people.values():
-                    listen(person, answers)
+                    listen(person, search.answers)
                 await world.deposit()
                 for name, (_, secret) in places.items():
                     body = {"secret": secret.reveal().decode()}
@@ -93,9 +93,8 @@ async def test_databases_and_a_directory(tmp_path: Path) -> None:
                 secrets = [first.reveal() for _, first in places.values()] + made
                 assert len(made) >= 8, "too few passwords were set to search for"
                 (world.home.path / "planted").write_text("planted-control-55d0a1")
-                assert hits(world, answers, b"planted-control-55d0a1"), "the search does not find what is there"
-                for each in secrets:
-                    assert not hits(world, answers, each)
+                assert search.hits(b"planted-control-55d0a1"), "the search does not find what is there"
+                assert not search.hits(*secrets)
                 verified = await world.cli("--json", "audit", "verify")
                 assert verified.code == 0, verified.out + verified.err
             finally:
