@@ -113,6 +113,8 @@ async def test_the_drill(world: WithKit, tmp_path: Path) -> None:
     ]  # fmt: skip
     no = await world.cli("kit", "fetch", "1", "--output", str(tmp_path / "no"), login="ivy")
     assert no.code == 4, no.err
+    taken = await world.carol.call("GET", "/api/audit/entries?kind=kit.fetched")
+    assert [one["text"] for one in taken] == [f"Cem Aydin took copy {n} of emergency kit 1." for n in (1, 2)]
 
     # The platform is gone. Two custodians come with their papers.
     login = f"{world.account.name}@{TARGET}"

@@ -271,7 +271,17 @@ async def test_when_it_would_not_help_and_when_it_was_used(town: Town) -> None:
     assert "opens with the shares" in await town.store.read(flow.stale, roster, "AAAA-BBBB")
     await town.system(flow.note_stale, town.estate.chain, share_set)
     assert "kit.stale" not in await kinds(town)
-    town.clock.go(days=90)
+    # Two weeks before, people are told once to find a day for the next one.
+    town.clock.go(days=75, hours=23)
+    await town.system(flow.note_due, town.estate.chain, share_set)
+    assert "kit.due" not in await kinds(town)
+    town.clock.go(hours=2)
+    for _ in range(2):
+        await town.system(flow.note_due, town.estate.chain, share_set)
+    assert (await kinds(town)).count("kit.due") == 1
+    town.clock.go(days=14)
+    await town.system(flow.note_due, town.estate.chain, share_set)
+    assert (await kinds(town)).count("kit.due") == 1
     assert "older than 90 days" in await why()
     for _ in range(2):
         await town.system(flow.note_stale, town.estate.chain, share_set)

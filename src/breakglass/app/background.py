@@ -149,8 +149,11 @@ async def keep_schedule(node: "Node") -> None:
 
 
 async def _mind_kit(node: "Node") -> None:
-    """Tell people when the emergency kit would not help any more."""
+    """Tell people when the emergency kit will soon be too old, and when it would not help any more."""
     roster = node.estate.roster
+    soon = await node.store.read(kit.due_soon, roster, node.share_set)
+    if soon and soon.number != await node.store.read(kits.due_said):
+        await node.store.run(SYSTEM, kit.note_due, node.estate.chain, node.share_set)
     why = await node.store.read(kit.stale, roster, node.share_set)
     if why and why != await node.store.read(kits.stale_said):
         await node.store.run(SYSTEM, kit.note_stale, node.estate.chain, node.share_set)

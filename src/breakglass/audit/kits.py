@@ -16,7 +16,7 @@ from breakglass.trust import kit
 from breakglass.trust.statement import Signed, Statement, parse
 
 WANTED, SIGNED, REFUSED, ISSUED = "kit.wanted", "kit.signed", "kit.refused", "kit.issued"
-STALE, USED = "kit.stale", "kit.used"
+DUE, STALE, USED, FETCHED = "kit.due", "kit.stale", "kit.used", "kit.fetched"
 _e = books.entry.c
 
 
@@ -78,6 +78,12 @@ def stale_said(look: Read) -> str:
     """Why the log says that the newest kit is stale; empty where it does not, or another one was issued since."""
     found = _newest(look, (STALE, ISSUED))
     return found.text("why") if found is not None and found.kind == STALE else ""
+
+
+def due_said(look: Read) -> int:
+    """The newest kit of which the log says that it is due soon; 0 for none."""
+    found = _newest(look, (DUE,))
+    return found.number("number") if found is not None else 0
 
 
 def _issued(said: Event, used: Mapping[int, str]) -> Issued:

@@ -59,6 +59,8 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "kit.signed": ("alert",),
     "kit.refused": ("alert",),
     "kit.issued": ("alert",),
+    "kit.fetched": ("alert",),
+    "kit.due": ("alert",),
     "kit.stale": ("alert",),
     "kit.used": ("alert",),
     "next_log.wanted": ("alert",),

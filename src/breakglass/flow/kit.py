@@ -2,16 +2,18 @@
 
     want ─▶ its accounts' passwords change ─▶ sign (custodian 1) ─▶ sign (custodian 2) ─▶ the vault makes it ─▶ issued
                                                                                  └▶ refused: want it anew
-    issued ─▶ stale (a password changed, new shares, 90 days)       ─▶ used: all its passwords change
+    issued ─▶ due (14 days before) ─▶ stale (a password changed, new shares, 90 days) ─▶ used: all its passwords change
 
 Passwords change first, so that what an older kit holds opens nothing any more.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from breakglass.audit import kits
 from breakglass.audit.kits import Issued, Word
+from breakglass.codec import instant
 from breakglass.codec.lines import clean
 from breakglass.errors import AlreadyApproved, Malformed, NotFound, WrongState
 from breakglass.flow import rotate
@@ -28,6 +30,7 @@ from breakglass.trust.chain import Chain
 from breakglass.trust.roster import Roster
 from breakglass.trust.statement import Kind, Signed, Statement
 
+REMIND_BEFORE = timedelta(days=14)
 HOLDS = 4 * SHORT
 """A statement about a kit: custodians are in one room, or on one call."""
 
@@ -162,6 +165,30 @@ def stale(look: Read, roster: Roster, share_set: str) -> str:
     if look.now >= newest.at + kit.LASTS:
         return f"Kit {newest.number} is older than {kit.LASTS.days} days."
     return ""
+
+
+def due_soon(look: Read, roster: Roster, share_set: str) -> Issued | None:
+    """The newest kit, where it serves and will be too old in a while: custodians must find a day for the next one."""
+    found = kits.issued(look)
+    if not found or stale(look, roster, share_set) or look.now < found[-1].at + kit.LASTS - REMIND_BEFORE:
+        return None
+    return found[-1]
+
+
+def note_due(work: Work, chain: Chain, share_set: str) -> None:
+    """Told once for each kit."""
+    permit(work.actor, "run")
+    soon = due_soon(work, chain.head, share_set)
+    if soon is not None and soon.number != kits.due_said(work):
+        due = instant.write(soon.at + kit.LASTS)
+        work.note(Fact(kits.DUE, kit.subject(chain.head.deployment), {"number": soon.number, "due": due}))
+
+
+def fetched(work: Work, chain: Chain, number: int, copy: int) -> None:
+    """A custodian takes the encrypted copy; told before they have it, so that every copy in a safe has who put it
+    there."""
+    permit(work.actor, "kit")
+    work.note(Fact(kits.FETCHED, kit.subject(chain.head.deployment), {"number": number, "copy": copy}))
 
 
 def note_stale(work: Work, chain: Chain, share_set: str) -> None:

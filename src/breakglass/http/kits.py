@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from breakglass.errors import AlreadyApproved
+from breakglass.errors import AlreadyApproved, NotFound
 from breakglass.flow import kit
 from breakglass.http.house import House
 from breakglass.model.people import Actor
@@ -19,6 +19,15 @@ async def sign(house: House, actor: Actor, signature: str, text: str | None) -> 
     except AlreadyApproved:  # the node may have died before it could have the kit made
         if makes is None or not await makes.make():
             raise
+
+
+async def fetch(house: House, actor: Actor, number: int, copy: int) -> bytes:
+    """One encrypted copy; the log has who took it. Raises `NotFound`, `Tampered`."""
+    if house.services.kits is None:
+        raise NotFound("This node makes no kits.", what_to_do="Ask another node.")
+    data = await house.services.kits.file(number, copy)
+    await house.do(actor, kit.fetched, house.chain, number, copy)
+    return data
 
 
 async def stale(house: House) -> Callable[[Read], str]:

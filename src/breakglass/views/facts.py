@@ -208,6 +208,8 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "kit.signed": lambda t: f"{t.signer} signed for emergency kit {t.said('number')}: {t.said('accounts')}.",
     "kit.refused": lambda t: f"The vault does not make the emergency kit: {t['why']}",
     "kit.issued": lambda t: f"Emergency kit {t['number']} was issued, in {t['copies']} copies: {t['accounts']}.",
+    "kit.fetched": lambda t: f"{t.who} took copy {t['copy']} of emergency kit {t['number']}.",
+    "kit.due": lambda t: f"Emergency kit {t['number']} serves until {t.until('due')}: a new one must be issued.",
     "kit.stale": lambda t: f"The emergency kit is stale. {t['why']}",
     "kit.used": lambda t: f"EMERGENCY KIT {t['number']} WAS USED: {t['because']} All its passwords change.",
     "next_log.wanted": lambda t: f"Custodians are asked to go on with the log {t['origin']}: {t['because']}",

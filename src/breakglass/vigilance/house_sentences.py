@@ -100,6 +100,16 @@ HOUSE: Mapping[str, Words] = {
         "nothing any more.",
         CRITICAL,
     ),
+    "kit.fetched": lambda s: say(
+        f"{s.who} took copy {s.text('copy')} of emergency kit {s.text('number')}",
+        "It is encrypted. It belongs into its safe, and the log of what lies there; if nobody meant to, call them.",
+        WARNING,
+    ),
+    "kit.due": lambda s: say(
+        f"Emergency kit {s.text('number')} is due in two weeks",
+        "Find a day on which two custodians can sign for the next one: `breakglass kit issue`.",
+        WARNING,
+    ),
     "kit.stale": lambda s: say(
         "The emergency kit is stale",
         f"{s.text('why')} On the day on which everything else is gone it would not help: `breakglass kit issue`.",

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from breakglass.api.bodies import Body, Prose, Signature
 from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Text
-from breakglass.errors import NotFound
 from breakglass.flow import kit
 from breakglass.http import kits
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
@@ -56,11 +55,9 @@ def add(api: Api, house: House) -> None:
         return await house.see(views.shown, await kits.stale(house))
 
     @api.get("/kits/{number}/{copy}", may=those_who("kit"))
-    async def kit_file(number: Number, copy: Copy) -> Response:
-        """A copy, encrypted: only k of the custodians' shares open it."""
-        if house.services.kits is None:
-            raise NotFound("This node makes no kits.", what_to_do="Ask another node.")
-        return Response(await house.services.kits.file(number, copy), media_type="application/octet-stream")
+    async def kit_file(number: Number, copy: Copy, actor: Signed) -> Response:
+        """A copy, encrypted: only k of the custodians' shares open it. The log has who took it."""
+        return Response(await kits.fetch(house, actor, number, copy), media_type="application/octet-stream")
 
     @api.post("/kits/{number}/used", may=those_who("kit_used"))
     async def kit_used(number: Number, body: Used, actor: Signed) -> Kits:

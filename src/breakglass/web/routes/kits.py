@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from breakglass.errors import BreakglassError, Malformed, NotFound, Refused, Unavailable, WrongState
+from breakglass.errors import BreakglassError, Malformed, Refused, Unavailable, WrongState
 from breakglass.flow import kit
 from breakglass.http import kits
 from breakglass.http.declare import SIGNED_IN, Signed, those_who
@@ -50,11 +50,9 @@ def add(pages: Pages) -> None:
         return go("/kits")
 
     @pages.get("/kits/{number}/{copy}", may=those_who("kit"))
-    async def kit_file(number: Number, copy: Copy) -> Response:
-        """A copy, encrypted: only k of the custodians' shares open it."""
-        if house.services.kits is None:
-            raise NotFound("This node makes no kits.", what_to_do="Ask another node.")
-        data = await house.services.kits.file(number, copy)
+    async def kit_file(number: Number, copy: Copy, actor: Signed) -> Response:
+        """A copy, encrypted: only k of the custodians' shares open it. The log has who took it."""
+        data = await kits.fetch(house, actor, number, copy)
         name = f"kit-{number}-copy-{copy}.bgk"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(data, media_type="application/octet-stream", headers=headers)
