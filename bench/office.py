@@ -53,7 +53,7 @@ async def opened(folder: Path, accounts: int) -> AsyncIterator[Office]:
     founded = Founded(folder, nowhere(folder / "target"), places)
     await founded.found()
     home, settings = founded.home, config.read(founded.home)
-    vault = VaultProcess(home, settings.key_file)
+    vault = VaultProcess(home, settings)
     await vault.start()
     try:
         log = Log(VaultSigner(vault.client))

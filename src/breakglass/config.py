@@ -90,6 +90,10 @@ class Settings:
     tls_port: int = 8443
     key_file: str = ""
     """The `file` seal slot's key; empty when custodians unseal after each start."""
+    pkcs11_module: str = ""
+    """The library of a hardware security module (PKCS #11), for the `pkcs11` seal slot; empty: none."""
+    pkcs11_pin_file: str = ""
+    """Where the PIN of its token lies, mode 0600, outside of the data folder."""
     alerts: tuple[str, ...] = ()
     """apprise addresses; they hold tokens, so this file is 0600."""
     siem: str = ""
@@ -141,6 +145,11 @@ def read(home: Home) -> Settings:
         raise Malformed(
             f"{home.settings.name} names a timestamp authority in 'tsa', and in 'tsa_ca' nobody who vouches for it.",
             what_to_do="Name the PEM file of its roots in 'tsa_ca'; without it no timestamp can be checked.",
+        )
+    if bool(settings.pkcs11_module) != bool(settings.pkcs11_pin_file):
+        raise Malformed(
+            f"{home.settings.name} names only one of 'pkcs11_module' and 'pkcs11_pin_file'.",
+            what_to_do="A hardware module is used with both; name none of them without one.",
         )
     return settings
 

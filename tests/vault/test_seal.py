@@ -10,23 +10,23 @@ from hypothesis import strategies as st
 
 from breakglass.errors import Malformed, NotFound, Refused, Tampered
 from breakglass.vault.box import random_key
-from breakglass.vault.seal import (
-    NoCustodians,
-    Seal,
-    from_json,
-    make_custodian_slot,
-    make_file_slot,
-    new_seal,
-    open_custodian_slot,
-    open_file_slot,
-    to_json,
-)
+from breakglass.vault.custodian_slot import make_custodian_slot, open_custodian_slot
+from breakglass.vault.file_slot import make_file_slot, open_file_slot
+from breakglass.vault.pkcs11_slot import TokenKey, make_pkcs11_slot, open_pkcs11_slot
+from breakglass.vault.seal import NoCustodians, Seal, new_seal
+from breakglass.vault.seal_json import from_json, to_json
 from breakglass.vault.shares import NotEnoughShares, WrongShare
 
 DEPLOYMENT = "dep_plant"
 ROOT, KEY = random_key(), random_key()
 PLAIN, SHARES = new_seal(ROOT, DEPLOYMENT, 2, 3)
 SEAL = replace(PLAIN, file=make_file_slot(ROOT, KEY, deployment=DEPLOYMENT))
+AT, IV, SEALED, TURNED = TokenKey(token="plant", key="breakglass"), bytes(16), bytes(32), random_key()
+ALL = replace(
+    PLAIN,
+    file=make_file_slot(ROOT, KEY, deployment=DEPLOYMENT, path="/etc/breakglass/seal.key"),
+    pkcs11=make_pkcs11_slot(ROOT, TURNED, AT, IV, SEALED, deployment=DEPLOYMENT),
+)
 
 
 def flipped(raw: bytes, place: int = 20) -> bytes:
@@ -36,6 +36,29 @@ def flipped(raw: bytes, place: int = 20) -> bytes:
 def test_any_slot_opens_the_root():
     assert SEAL.open_by_shares(SHARES[1:]).reveal() == ROOT.reveal()
     assert SEAL.open_by_file(KEY).reveal() == ROOT.reveal()
+    assert ALL.open_by_file(KEY).reveal() == ALL.open_by_token(TURNED).reveal() == ROOT.reveal()
+    assert (PLAIN.kinds, SEAL.kinds, ALL.kinds) == (
+        ("custodians",), ("custodians", "file"), ("custodians", "file", "pkcs11"),
+    )  # fmt: skip
+
+
+def test_a_tokens_slot_is_bound_to_everything_that_it_says():
+    assert ALL.pkcs11 is not None
+    for other in (
+        replace(ALL.pkcs11, at=TokenKey(token="plant2", key="breakglass")),
+        replace(ALL.pkcs11, at=TokenKey(token="plant", key="breakglass2")),
+        replace(ALL.pkcs11, iv=flipped(IV, 3)),
+        replace(ALL.pkcs11, sealed_key=flipped(SEALED)),
+        replace(ALL.pkcs11, wrapped=flipped(ALL.pkcs11.wrapped)),
+    ):
+        with pytest.raises(Tampered):
+            replace(ALL, pkcs11=other).open_by_token(TURNED)
+    with pytest.raises(Tampered):
+        ALL.open_by_token(random_key())
+    with pytest.raises(Tampered):
+        open_pkcs11_slot(ALL.pkcs11, TURNED, deployment="dep_other")
+    with pytest.raises(NotFound, match="no pkcs11 slot"):
+        SEAL.open_by_token(TURNED)
 
 
 def test_too_few_or_foreign_shares_do_not():
@@ -105,15 +128,15 @@ def test_without_a_file_slot_people_are_named():
     assert "custodians" in refused.value.what_to_do
 
 
-@pytest.mark.parametrize("seal", [SEAL, PLAIN, new_seal(ROOT, DEPLOYMENT, 1, 1, alone=True)[0]])
+@pytest.mark.parametrize("seal", [SEAL, PLAIN, ALL, new_seal(ROOT, DEPLOYMENT, 1, 1, alone=True)[0]])
 def test_json_there_and_back(seal: Seal):
     assert from_json(to_json(seal)) == seal
     assert to_json(from_json(to_json(seal))) == to_json(seal)
 
 
 def test_json_holds_no_secret():
-    text = to_json(SEAL)
-    for secret in (ROOT, KEY, *(share.value for share in SHARES)):
+    text = to_json(ALL)
+    for secret in (ROOT, KEY, TURNED, *(share.value for share in SHARES)):
         assert secret.reveal().hex() not in text
 
 
@@ -136,18 +159,19 @@ def every_place(value: object, path: tuple = ()) -> list[tuple]:
     return found
 
 
-OUTER = json.loads(to_json(SEAL))
+OUTER = json.loads(to_json(ALL))
 ODD: list[object] = [None, True, 0, -1, 1.5, 2**70, "", "00", "ZZ", "0 0", [], {}, [[]], {"kind": "custodians"}]
 
 
-def read_and_open_both(text: str) -> None:
+def read_and_open_all(text: str) -> None:
     seal = from_json(text)
     seal.open_by_shares(SHARES)
     seal.open_by_file(KEY)
+    seal.open_by_token(TURNED)
 
 
 def test_unchanged_it_opens():
-    read_and_open_both(json.dumps(OUTER))
+    read_and_open_all(json.dumps(OUTER))
 
 
 @pytest.mark.parametrize("path", every_place(OUTER), ids=lambda path: ".".join(map(str, path)))
@@ -169,6 +193,7 @@ def test_every_odd_value_in_every_place_is_refused_or_does_not_open(path: tuple)
                 inner[path[-1]].upper(),
                 "custodians",
                 "file",
+                "pkcs11",
             ):
                 continue
             inner[path[-1]] = inner[path[-1]].upper()
@@ -176,7 +201,7 @@ def test_every_odd_value_in_every_place_is_refused_or_does_not_open(path: tuple)
             inner[path[-1]] = odd
         # A slot fewer is another seal, and a renamed deployment has the right shape: neither may open as this one.
         with pytest.raises((Malformed, NoCustodians, Refused, Tampered)):
-            read_and_open_both(json.dumps(changed))
+            read_and_open_all(json.dumps(changed))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +217,7 @@ def test_every_odd_value_in_every_place_is_refused_or_does_not_open(path: tuple)
         to_json(SEAL).replace('"format": 2', '"format": 3'),
         to_json(SEAL).replace('"format": 2', '"format": NaN'),
         json.dumps(OUTER | {"slots": OUTER["slots"] * 2}),
-        json.dumps(OUTER | {"slots": [*OUTER["slots"], {"kind": "pkcs11"}]}),
+        json.dumps(OUTER | {"slots": [*OUTER["slots"], {"kind": "tpm"}]}),
     ],
     ids=range(11),
 )

@@ -31,9 +31,10 @@ from breakglass.config import Home, Settings
 from breakglass.errors import BreakglassError, Malformed, NotFound, Tampered, Unavailable, WrongState
 from breakglass.model.secret import Secret
 from breakglass.storage import snapshot
-from breakglass.vault import backup_box, keys, seal, share_text, state
+from breakglass.vault import backup_box, keys, seal_json, share_text, state
 from breakglass.vault.key_file import TITLE as KEY_FILE_TITLE
 from breakglass.vault.making import SEAL_FILE
+from breakglass.vault.seal import Seal
 
 MAGIC = b"breakglass backup 1\n"
 _LENGTH = struct.Struct(">I")
@@ -120,7 +121,7 @@ async def restore(file: Path, home: Home | None, shares: Sequence[str]) -> Resto
     try:
         with file.open("rb") as source:
             header = _header(source)
-            sealed = seal.from_json(header["seal"])
+            sealed = seal_json.from_json(header["seal"])
             with _root(sealed, shares) as root:
                 _unpack(source, root, header, scratch)
                 settings, mark, voided = _check_vault(root, scratch)
@@ -152,7 +153,7 @@ def shares_needed(file: Path) -> int:
     """How many shares open it."""
     try:
         with file.open("rb") as source:
-            return seal.from_json(_header(source)["seal"]).custodians.public.k
+            return seal_json.from_json(_header(source)["seal"]).custodians.public.k
     except OSError as error:
         raise NotFound(f"{file} can't be read: {error.strerror}.", what_to_do="Mind its name and rights.") from None
 
@@ -219,7 +220,7 @@ def _header(source: IO[bytes]) -> dict[str, str]:
     return {**found, "": raw.decode()}
 
 
-def _root(sealed: seal.Seal, shares: Sequence[str]) -> Secret:
+def _root(sealed: Seal, shares: Sequence[str]) -> Secret:
     return sealed.open_by_shares([share_text.decode(text) for text in shares])
 
 

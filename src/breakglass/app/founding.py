@@ -38,7 +38,7 @@ from breakglass.trust.roster import Roster, parse
 from breakglass.trust.signature import check_signature
 from breakglass.trust.statement import Kind, Signed, Statement
 from breakglass.trust.tree import EMPTY_ROOT
-from breakglass.vault import seal
+from breakglass.vault import seal_json
 from breakglass.vault.client import VaultClient
 from breakglass.vault.making import SEAL_FILE, make
 
@@ -115,7 +115,7 @@ def begun(home: Home) -> bool:
 
 def shares_needed(home: Home) -> int:
     """How many shares open the vault that was begun; 0 when a key file does."""
-    sealed = seal.from_json((home.vault / SEAL_FILE).read_text())
+    sealed = seal_json.from_json((home.vault / SEAL_FILE).read_text())
     return 0 if sealed.file is not None else sealed.custodians.public.k
 
 
@@ -136,7 +136,7 @@ async def finish(home: Home, *, settings: Mapping[str, Any], shares: tuple[str, 
     roster = parse(version.document)
     chains.found(version, roster.hash)
     made = Settings(deployment=roster.deployment, origin=roster.origin, roster_pin=roster.hash, **settings)
-    vault = VaultProcess(home, made.key_file)
+    vault = VaultProcess(home, made)
     await vault.start()
     store = Store(database_url(home, made), log := Log(VaultSigner(vault.client)), CONSEQUENCES, SystemClock())
     try:

@@ -18,7 +18,7 @@ from typing import Any
 from breakglass import config
 from breakglass.config import Home, Settings
 from breakglass.errors import Malformed, NotFound, Tampered, WrongState
-from breakglass.vault import keys, seal, state
+from breakglass.vault import keys, seal_json, state
 from breakglass.vault.making import SEAL_FILE
 
 FILES = (SEAL_FILE, keys.FILE, state.FILE)
@@ -42,7 +42,7 @@ def join(home: Home, first: Home, *, node: str, roster_hash: str, settings: Mapp
             "The copy begins with another founding roster.",
             what_to_do="Compare the hash with the one that `init` showed; if it is right, call the custodians.",
         )
-    sealed = seal.from_json((first.vault / SEAL_FILE).read_text(errors="replace"))
+    sealed = seal_json.from_json((first.vault / SEAL_FILE).read_text(errors="replace"))
     if (sealed.deployment, keys.read_keys(first.vault).deployment) != (theirs.deployment, theirs.deployment):
         raise Tampered("The copy's vault is another deployment's.", what_to_do="Copy one node's folder as a whole.")
     if not theirs.database and not settings.get("database"):

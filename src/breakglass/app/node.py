@@ -87,7 +87,7 @@ class Node:
         self.home, self.settings, self.demo = home, settings, demo
         self.clock = clock or SystemClock()
         self.dial = dial or Direct()
-        self.vault = VaultProcess(home, settings.key_file)
+        self.vault = VaultProcess(home, settings)
         self.log = Log(VaultSigner(self.vault.client))
         self.store = Store(database_url(home, settings), self.log, CONSEQUENCES, self.clock, settings.node)
         self.door: Door | None = None

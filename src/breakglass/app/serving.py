@@ -30,9 +30,11 @@ def run(home: Home) -> None:
 
 
 def refuse_key_in_data(home: Home, settings: config.Settings) -> None:
-    """Raises `KeyInData` when the key file that this node would use was moved into its data folder."""
+    """Raises `KeyInData` when what opens the vault here, key file or PIN, was moved into the data folder."""
     if where := settings.key_file or keys.read_keys(home.vault).key_file:
         config.keep_outside(home, Path(where), f"The vault's key file {where}")
+    if settings.pkcs11_pin_file:
+        config.keep_outside(home, Path(settings.pkcs11_pin_file), "The PIN file of the vault's hardware module")
 
 
 async def _serve(home: Home, settings: config.Settings) -> None:

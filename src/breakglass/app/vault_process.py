@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from breakglass.audit.log import Behind
-from breakglass.config import Home
+from breakglass.config import Home, Settings
 from breakglass.errors import Unavailable
 from breakglass.vault.client import VaultClient
 from breakglass.vault.line import Behind as VaultBehind
@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 class VaultProcess:
     """One child process; `keep` runs for the node's life."""
 
-    def __init__(self, home: Home, key_file: str) -> None:
-        self.home, self.key_file = home, key_file
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self.home, self.settings = home, settings
         self.child: subprocess.Popen[bytes] | None = None
         self.client = VaultClient(home.vault_socket)
 
@@ -49,8 +49,11 @@ class VaultProcess:
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "breakglass.vault", "--home", str(self.home.path)]
-        if self.key_file:
-            command += ["--key-file", self.key_file]
+        if self.settings.key_file:
+            command += ["--key-file", self.settings.key_file]
+        if self.settings.pkcs11_module:
+            command += ["--pkcs11-module", self.settings.pkcs11_module]
+            command += ["--pkcs11-pin-file", self.settings.pkcs11_pin_file]
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, close_fds=True)
         return self.child
 

@@ -1,8 +1,10 @@
 """The vault's process: `python -m breakglass.vault --home DIR`.
 
     harden ▸ lock the folder ▸ open by a local slot, if there is one ▸ listen ▸ one line "ready" ▸ wait for SIGTERM
+                                                                  └ meanwhile: ask a hardware module, 5 s at most
 
-It holds the keys and has no database and no network. It stops when the process that started it stops.
+Custodians need not wait for a module that hangs. The process holds the keys and has no database and no network. It
+stops when the process that started it stops.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from breakglass.vault.core import Vault
 from breakglass.vault.files import FolderLock
 from breakglass.vault.harden import die_with_parent, harden
 from breakglass.vault.server import Server, quiet_hooks
+from breakglass.vault.token import Token
 
 TICK = 0.5
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
@@ -33,12 +36,17 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True, help="the deployment's folder: the vault is in DIR/vault")
     parser.add_argument("--listen", type=Path, help="the Unix socket; DIR/run/vault.sock")
     parser.add_argument("--key-file", type=Path, help="where the file slot's key lies, if it was moved")
+    parser.add_argument("--pkcs11-module", type=Path, help="the hardware module's library, for the pkcs11 slot")
+    parser.add_argument("--pkcs11-pin-file", type=Path, help="where its PIN lies, mode 0600")
     parser.add_argument("--alone", action="store_true", help="go on when the process that started this one ends")
     given = parser.parse_args()
+    if (given.pkcs11_module is None) != (given.pkcs11_pin_file is None):
+        parser.error("--pkcs11-module and --pkcs11-pin-file go together")
+    token = Token(given.pkcs11_module, given.pkcs11_pin_file) if given.pkcs11_module else None
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s vault %(levelname)s %(message)s")
     quiet_hooks()
     try:
-        return serve(given.home, given.listen, given.key_file, parent=None if given.alone else parent)
+        return serve(given.home, given.listen, given.key_file, token, parent=None if given.alone else parent)
     except BreakglassError as error:
         sys.stderr.write(f"{error.message}\n{error.what_to_do}\n")
         return 1
@@ -47,18 +55,19 @@ def main() -> int:
         return 1
 
 
-def serve(home: Path, listen: Path | None, key_file: Path | None, *, parent: int | None) -> int:
+def serve(home: Path, listen: Path | None, key_file: Path | None, token: Token | None, *, parent: int | None) -> int:
     """Serve until SIGTERM. `parent` is whose end is ours too."""
     locked = harden()
     if parent is not None:
         die_with_parent(parent)
     folder = home.absolute() / "vault"
     lock = FolderLock(folder)
-    vault = Vault(folder, key_file=key_file, memory_locked=locked)
+    vault = Vault(folder, key_file=key_file, token=token, memory_locked=locked)
     vault.try_local_slots()
     path = (listen or home / "run" / "vault.sock").absolute()
     server = Server(vault, path)
     server.start()
+    threading.Thread(target=vault.try_slow_slots, name="slow slots", daemon=True).start()
     stopping = threading.Event()
     ticking = threading.Thread(target=_tick, args=(vault, stopping), name="tick", daemon=True)
     ticking.start()

@@ -39,6 +39,18 @@ class Rekey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One way to open the vault, and whether it would now."""
+
+    kind: str
+    where: str
+    opens: bool | None
+    """None: only people could say, by entering their shares."""
+    problem: str = ""
+    """Why it does not open; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KitCopy:
     """One copy of an emergency kit, encrypted; `canary` is a login in it that nobody may ever use."""
 
@@ -55,6 +67,9 @@ class Status:
     deployment: str
     origin: str
     slots: tuple[str, ...]
+    """The kinds of slots that there are: `custodians` always, `file`, `pkcs11`."""
+    seal: str
+    """A name of the seal as it stands, made of its content: another one after each change."""
     shares: Progress
     problem: str
     """Why a local slot did not open the vault; empty otherwise."""

@@ -18,6 +18,26 @@ class Purpose(StrEnum):
     KIT = "kit"
 
 
+class SlotAct(StrEnum):
+    ADD = "add"
+    REPLACE = "replace"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotChange:
+    """What is to happen to one slot of the seal. Only what its kind needs is filled."""
+
+    act: SlotAct
+    kind: str
+    key_file: str = ""
+    """`file`: where the key lies, or is to lie; empty: where the vault's settings say."""
+    token: str = ""
+    """`pkcs11`: the token's label."""
+    key: str = ""
+    """`pkcs11`: the label of its AES key, which is made if there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deposited:
     """One version of an account's secret, as the vault sealed it; `version` counts from 1."""

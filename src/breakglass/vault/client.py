@@ -21,8 +21,8 @@ from breakglass.model.target import Endpoint
 from breakglass.trust.chain import Version
 from breakglass.trust.statement import Signed
 from breakglass.vault import shape
-from breakglass.vault.answers import KitCopy, Progress, Proven, Rekey, Released, Status
-from breakglass.vault.asking import Deposited, Elsewhere, Past, Placed, Purpose
+from breakglass.vault.answers import KitCopy, Progress, Proven, Rekey, Released, Slot, Status
+from breakglass.vault.asking import Deposited, Elsewhere, Past, Placed, Purpose, SlotChange
 from breakglass.vault.evidence import Evidence
 from breakglass.vault.line import Behind
 from breakglass.vault.shape import Blob
@@ -30,7 +30,7 @@ from breakglass.vault.wire import Broken, Channel, error_of
 
 IDLE_MAX = 8
 SLOW = 30.0
-"""Seconds for the calls that check a whole roster."""
+"""Seconds for the calls that check a whole roster, or wait for a hardware module."""
 
 
 class VaultClient:
@@ -57,6 +57,15 @@ class VaultClient:
 
     def prove_share(self, share: Secret) -> Proven:
         return cast(Proven, self._call("prove_share", share=share))
+
+    def check_slots(self) -> tuple[Slot, ...]:
+        return cast(tuple[Slot, ...], self._call("check_slots", _timeout=SLOW))
+
+    def begin_slot(self, shares: Sequence[Secret], change: SlotChange) -> str:
+        return cast(str, self._call("begin_slot", shares=tuple(shares), change=change, _timeout=SLOW))
+
+    def finish_slot(self, name: str) -> tuple[str, ...]:
+        return cast(tuple[str, ...], self._call("finish_slot", name=name))
 
     def seal(self) -> None:
         self._call("seal")

@@ -14,14 +14,14 @@ from breakglass.trust.statement import Signed
 from breakglass.vault import judge
 from breakglass.vault.asking import Elsewhere
 from breakglass.vault.evidence import APPROVED, OPENED, Evidence
-from breakglass.vault.keeper import Keeper
 from breakglass.vault.opened import Opened
+from breakglass.vault.slots import Slots
 from breakglass.vault.state import PEOPLE_KEPT_FOR, Given, State
 
 VOIDED_MAX = 10_000
 
 
-class Grants(Keeper):
+class Grants(Slots):
     def open_grant(self, grant: str, request: str, approvals: Sequence[Signed], evidence: Evidence) -> str:
         """The grant's token, for a quorum of approvals and the log entry that the request is approved.
 

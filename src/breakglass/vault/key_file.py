@@ -8,14 +8,15 @@ Where it may lie (never in the data folder, never in a backup) is the configurat
 
 import os
 import re
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from breakglass.errors import Malformed, NotFound, Refused, WrongState
+from breakglass.errors import Malformed, WrongState
 from breakglass.model.secret import Secret
 from breakglass.vault.box import random_key
+from breakglass.vault.files import sync_folder
+from breakglass.vault.private_file import read_private
 
 TITLE = b"breakglass file key 1\n"
 _SHAPE = re.compile(rb"breakglass file key 1\n([0-9a-f]{64})\n")
@@ -47,7 +48,7 @@ class KeyFile:
                 file.write(TITLE + key.reveal().hex().encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except BaseException:
             # Half a key is worse than none: it would stand in the way of the next try.
             with suppress(OSError):
@@ -57,26 +58,7 @@ class KeyFile:
 
     def read(self) -> Secret:
         """The key. Raises `NotFound`, `Refused` when others could read or replace it, `Malformed` for other content."""
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
-            raise NotFound(
-                f"There is no key file {self.path}.",
-                what_to_do="Mount or restore it, or unseal with the custodians' shares.",
-                about=str(self.path),
-            ) from None
-        except OSError as error:
-            raise Refused(
-                f"The key file {self.path} can't be opened: {error.strerror}.",
-                what_to_do="It must be a plain file, no link, that the vault's user may read.",
-                about=str(self.path),
-            ) from None
-        try:
-            # Asked of the open file, not of the path: nobody can exchange it in between.
-            self._check(os.fstat(descriptor))
-            found = _SHAPE.fullmatch(os.read(descriptor, _SIZE + 1))
-        finally:
-            os.close(descriptor)
+        found = _SHAPE.fullmatch(read_private(self.path, _SIZE, "key file"))
         if found is None:
             raise Malformed(
                 f"{self.path} is no key file.",
@@ -84,24 +66,3 @@ class KeyFile:
                 about=str(self.path),
             )
         return Secret(bytes.fromhex(found[1].decode()))
-
-    def _check(self, status: os.stat_result) -> None:
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused(
-                f"{self.path} is not a plain file.", what_to_do="Point to the key file itself.", about=str(self.path)
-            )
-        if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
-            raise Refused(
-                f"Others than the vault's user can reach the key file {self.path}.",
-                what_to_do=f"Make it the vault's user's own and run: chmod 600 {self.path}. "
-                "If others could reach it for a while, make a new key file and a new slot.",
-                about=str(self.path),
-            )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,8 +14,9 @@ from pathlib import Path
 from breakglass.errors import Malformed, Unavailable, WrongState
 from breakglass.model.ids import checked
 from breakglass.trust.tree import EMPTY_ROOT
-from breakglass.vault import keys, seal, share_text
+from breakglass.vault import keys, seal, seal_json, share_text
 from breakglass.vault.box import random_key
+from breakglass.vault.file_slot import make_file_slot
 from breakglass.vault.files import replace_file, sync_folder
 from breakglass.vault.key_file import KeyFile
 from breakglass.vault.keys import PublicKeys
@@ -77,8 +78,8 @@ def _fill(
         if key_file:
             with KeyFile(key_file).create() as key:
                 undo.callback(_unlink, key_file)
-                made = replace(made, file=seal.make_file_slot(root, key, deployment=deployment))
-    sealed = seal.to_json(made).encode()
+                made = replace(made, file=make_file_slot(root, key, deployment=deployment))
+    sealed = seal_json.to_json(made).encode()
     empty = State(
         deployment=deployment,
         origin=origin,

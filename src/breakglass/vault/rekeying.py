@@ -17,8 +17,9 @@ from breakglass.errors import Malformed, WrongState
 from breakglass.model.secret import Secret
 from breakglass.vault import share_text
 from breakglass.vault.answers import Rekey
+from breakglass.vault.custodian_slot import CustodianSlot, make_custodian_slot
 from breakglass.vault.entering import Entering
-from breakglass.vault.seal import CustodianSlot, Seal, make_custodian_slot
+from breakglass.vault.seal import Seal
 from breakglass.vault.shares import MAX_SHARES, NotEnoughShares, Share, WrongShare, must_be_possible, set_name
 
 PROVE_WITHIN = 24 * 3600.0
@@ -48,7 +49,7 @@ class Rekeying:
         `NotEnoughShares`, `Tampered`.
         """
         must_be_possible(k, len(to))
-        with self._opened(seal, shares, seal.custodians.public.k) as root:
+        with self.opened(seal, shares, seal.custodians.public.k) as root:
             while True:
                 slot, made = make_custodian_slot(root, k, len(to), deployment=seal.deployment)
                 if slot.public.set_id != seal.custodians.public.set_id:  # people tell the sets apart by it
@@ -73,7 +74,7 @@ class Rekeying:
         Raises `WrongState` where nothing was begun, and as `begin`: what was begun still waits."""
         if self._begun is None:
             try:
-                self._opened(seal, shares, seal.custodians.public.k).wipe()
+                self.opened(seal, shares, seal.custodians.public.k).wipe()
             except (WrongShare, NotEnoughShares):
                 raise WrongState(
                     NOTHING_WAITS,
@@ -81,7 +82,7 @@ class Rekeying:
                 ) from None
             return seal
         renewed = seal.with_custodians(self._begun)
-        self._opened(renewed, shares, self._begun.public.n).wipe()
+        self.opened(renewed, shares, self._begun.public.n).wipe()
         return renewed
 
     def enter(self, seal: Seal, share: Secret) -> Seal | None:
@@ -126,7 +127,7 @@ class Rekeying:
         if self._begun and self._monotonic() - self._at > PROVE_WITHIN:
             self.forget()
 
-    def _opened(self, seal: Seal, shares: Sequence[Secret], needed: int) -> Secret:
+    def opened(self, seal: Seal, shares: Sequence[Secret], needed: int) -> Secret:
         """The root key, from `needed` different shares of this seal or more, and none that is not. They are wiped."""
         if len(shares) > MAX_SHARES:
             raise Malformed(f"There are at most {MAX_SHARES} shares.", what_to_do="Enter each once.")

@@ -27,7 +27,7 @@ CALLS = (
     "status", "unseal_share", "seal", "load_roster", "sign", "catch_up", "confirm", "open_grant", "unknown_grants",
     "adopt_grants", "void_grant", "mint", "store", "check", "release_session", "release_rotation", "release_replay",
     "confirm_clock", "rotate_kek", "rewrap", "retire_kek", "override", "begin_rekey", "finish_rekey",
-    "prove_share", "retire_credential", "next_log", "make_kit",
+    "prove_share", "retire_credential", "next_log", "make_kit", "check_slots", "begin_slot", "finish_slot",
 )  # fmt: skip
 CONNECTIONS = 64
 TIMEOUT = 30.0

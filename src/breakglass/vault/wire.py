@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from breakglass import errors
+from breakglass import config, errors
 from breakglass.errors import BreakglassError, Unavailable
 from breakglass.model.secret import Secret
 from breakglass.vault import opened, seal, shares
@@ -162,7 +162,7 @@ def error_of(value: Any) -> BreakglassError:
 def _kinds() -> dict[str, type[BreakglassError]]:
     """Every error that a call can raise, by its code."""
     found: dict[str, type[BreakglassError]] = {}
-    for module in (errors, shares, seal, opened):
+    for module in (errors, config, shares, seal, opened):
         for one in vars(module).values():
             if isinstance(one, type) and issubclass(one, BreakglassError) and one is not BreakglassError:
                 found[one.code] = one
