@@ -92,6 +92,8 @@ MAY: dict[str, frozenset[str]] = {
     "POST /api/vault/rekey": frozenset({"custodian"}),
     "POST /api/vault/rekey/finish": frozenset({"custodian"}),
     "POST /api/vault/rekey/share": frozenset({"custodian"}),
+    "GET /api/vault/slots": frozenset({"custodian"}),
+    "POST /api/vault/slots": frozenset({"custodian"}),
     "POST /api/vault/kek": ALL,
     "GET /api/clock": ALL,
     "POST /api/clock/statement": frozenset({"custodian"}),

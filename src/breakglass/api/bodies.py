@@ -98,6 +98,16 @@ class Shares(Body):
     shares: Annotated[list[ShareText], Field(min_length=1, max_length=MAX_SHARES)]
 
 
+class SlotChange(Shares):
+    """`shares`: as many of the present ones as open the vault. `key_file`: for `file`; `token`, `key`: for `pkcs11`."""
+
+    act: Literal["add", "replace", "remove"]
+    kind: Literal["file", "pkcs11"]
+    key_file: Annotated[str, Field(max_length=1000)] = ""
+    token: Annotated[str, Field(max_length=32)] = ""
+    key: Annotated[str, Field(max_length=32)] = ""
+
+
 class Rekey(Shares):
     """`shares`: as many of the present ones as open the vault. `to`: a public key (X25519, base64) for each new one."""
 

@@ -37,6 +37,7 @@ async def look_after(node: "Node") -> bool:
             await asyncio.to_thread(client.load_roster, versions)
             await node.store.run(SYSTEM, _note, Fact("vault.opened", node.settings.node))
         await _mind_shares(node, status.share_set)
+        await _mind_slots(node, status.seal)
         await _mind_override(node, status.unwitnessed_until)
         await _mind_next_log(node, status.log)
         checkpoint = await node.store.read(evidence.newest_checkpoint)
@@ -65,6 +66,13 @@ async def _mind_shares(node: "Node", share_set: str) -> None:
     if share_set != node.share_set:
         await node.store.run(SYSTEM, seal.rekeyed, node.settings.deployment, share_set)
         node.share_set = share_set
+
+
+async def _mind_slots(node: "Node", seal_name: str) -> None:
+    """The same of the slots that open it without people."""
+    if seal_name != node.seal_name:
+        await node.store.run(SYSTEM, seal.slot_changed, node.settings.deployment, seal_name)
+        node.seal_name = seal_name
 
 
 async def _mind_override(node: "Node", held: datetime | None) -> None:

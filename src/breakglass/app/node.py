@@ -96,7 +96,7 @@ class Node:
         self.confirmed = b""
         """The newest checkpoint of which the vault knows that it was committed."""
         self.clock_wrong = False
-        self.share_set = ""
+        self.share_set = self.seal_name = ""
         """What the log was told last about the clock."""
         self.late_because = ""
         """Why this node's vault does not go on with the next log, where others did."""

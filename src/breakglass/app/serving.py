@@ -11,7 +11,7 @@ import uvloop
 from breakglass import config
 from breakglass.app.node import Node
 from breakglass.config import Home
-from breakglass.vault import keys
+from breakglass.vault.making import key_file_of
 
 LOOKUPS = 64
 """Threads in which the loop looks up names. It has four otherwise: a handful of services outside whose names nobody
@@ -31,7 +31,7 @@ def run(home: Home) -> None:
 
 def refuse_key_in_data(home: Home, settings: config.Settings) -> None:
     """Raises `KeyInData` when what opens the vault here, key file or PIN, was moved into the data folder."""
-    if where := settings.key_file or keys.read_keys(home.vault).key_file:
+    if where := settings.key_file or key_file_of(home.vault):
         config.keep_outside(home, Path(where), f"The vault's key file {where}")
     if settings.pkcs11_pin_file:
         config.keep_outside(home, Path(settings.pkcs11_pin_file), "The PIN file of the vault's hardware module")

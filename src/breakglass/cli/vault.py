@@ -8,7 +8,20 @@ import typer
 from breakglass.cli.decide import SignatureFile, TextFile, brought, print_text
 from breakglass.cli.groups import group, of
 
-app = group("show", "The vault. Also: vault rekey, prove, kek-statement, rotate-kek.")
+app = group("show", "The vault. Also: vault slots, add-slot, replace-slot, remove-slot, rekey, prove, rotate-kek, …")
+
+ShareFiles = Annotated[
+    list[Path] | None, typer.Option("--share-file", metavar="FILE", help="A file with a present share, once for each.")
+]
+KindOfSlot = Annotated[str, typer.Argument(metavar="KIND", help="file or pkcs11.")]
+KeyFilePath = Annotated[
+    str,
+    typer.Option("--key-file", metavar="PATH", help="file: its place on the vault's machine; it is made there."),
+]
+TokenLabel = Annotated[str, typer.Option("--token", metavar="LABEL", help="pkcs11: the token.")]
+KeyLabel = Annotated[
+    str, typer.Option("--key", metavar="LABEL", help="pkcs11: its AES key, which is made if there is none.")
+]
 
 
 @app.command()
@@ -65,6 +78,65 @@ def prove(
     node = server(options)
     share = shares.read_one(file, "Your new share")
     show(options, node.post("/vault/rekey/share", {"share": share}), shapes.Vault, words.vault)
+
+
+@app.command()
+def slots(ctx: typer.Context) -> None:
+    """What opens the vault: its shares, a key file, a hardware module. The latter two are tried."""
+    from breakglass.cli.printing import show_all
+    from breakglass.cli.server import server
+    from breakglass.views import shapes, words
+
+    options = of(ctx)
+    show_all(options, server(options).get("/vault/slots"), shapes.Slot, words.slots)
+
+
+@app.command()
+def add_slot(
+    ctx: typer.Context,
+    kind: KindOfSlot,
+    key_file: KeyFilePath = "",
+    token: TokenLabel = "",
+    key: KeyLabel = "breakglass",
+    share_file: ShareFiles = None,
+) -> None:
+    """Let a key file or a hardware module open the vault, too. Custodians bring their shares for it."""
+    from breakglass.cli import slots
+
+    slots.change(of(ctx), "add", kind, key_file=key_file, token=token, key=key, share_files=share_file or ())
+
+
+@app.command()
+def replace_slot(
+    ctx: typer.Context,
+    kind: KindOfSlot,
+    key_file: KeyFilePath = "",
+    token: TokenLabel = "",
+    key: KeyLabel = "breakglass",
+    share_file: ShareFiles = None,
+) -> None:
+    """Exchange a slot for another one of its kind: a new key file elsewhere, another key of the module."""
+    from breakglass.cli import slots
+
+    slots.change(of(ctx), "replace", kind, key_file=key_file, token=token, key=key, share_files=share_file or ())
+
+
+@app.command()
+def remove_slot(ctx: typer.Context, kind: KindOfSlot, share_file: ShareFiles = None) -> None:
+    """Take a slot away. The custodians' own always stays."""
+    from breakglass.cli import slots
+
+    slots.change(of(ctx), "remove", kind, share_files=share_file or ())
+
+
+@app.command()
+def make_key_file(
+    path: Annotated[Path, typer.Argument(help="A new file, in a folder of root's or the vault's.")],
+) -> None:
+    """Make a key file on this machine, for a slot that is added then. It opens nothing yet."""
+    from breakglass.cli import slots
+
+    slots.make_key_file(path)
 
 
 @app.command()

@@ -77,5 +77,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "duty.dead": ("alert",),
     "vault.rekey_begun": ("alert",),
     "vault.rekeyed": ("alert",),
+    "vault.slot_begun": ("alert",),
+    "vault.slot_changed": ("alert",),
     "vault.tampered": ("alert",),
 }

@@ -1,6 +1,6 @@
 """What people do to the vault's seal, told to the log. The acts themselves are the vault's own (breakglass.vault)."""
 
-from breakglass.audit import share_sets
+from breakglass.audit import share_sets, slot_changes
 from breakglass.errors import WrongState
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
@@ -46,6 +46,26 @@ def rekeyed(work: Work, about: str, share_set: str) -> None:
     permit(work.actor, "rekey", about)
     if share_sets.is_news(work, about, share_set):
         work.note(Fact(share_sets.DONE, about, {"set": share_set}))
+
+
+def may_change_slots(actor: Actor, about: str) -> None:
+    """Before the vault is asked. Each node's vault has a seal of its own: what is changed is the slots of this one."""
+    permit(actor, "slots", about)
+
+
+def slot_begun(work: Work, about: str, node: str, act: str, kind: str, seal: str) -> None:
+    """The vault took k present shares and has proven the slot that leads to `seal`; told before it is written."""
+    permit(work.actor, "slots", about)
+    work.note(Fact(slot_changes.BEGUN, about, {"node": node, "act": act, "slot": kind, "seal": seal}))
+
+
+def slot_changed(work: Work, about: str, seal: str) -> None:
+    """This seal stands now. Once, however often it is told: by who changed it, or by the node, which noticed."""
+    permit(work.actor, "slots", about)
+    begun = slot_changes.untold(work, about, seal)
+    if begun is not None:
+        told = {name: begun.text(name) for name in ("node", "act", "slot")}
+        work.note(Fact(slot_changes.DONE, about, {**told, "seal": seal}))
 
 
 def sealing(work: Work, about: str) -> None:

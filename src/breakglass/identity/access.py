@@ -20,6 +20,7 @@ MAY: dict[str, frozenset[Role]] = {
     "rotate": frozenset({Role.CUSTODIAN, Role.SYSTEM}),
     "unseal": frozenset({Role.CUSTODIAN}),
     "rekey": frozenset({Role.CUSTODIAN, Role.SYSTEM}),
+    "slots": frozenset({Role.CUSTODIAN, Role.SYSTEM}),
     "kek": frozenset({Role.CUSTODIAN}),
     "clock": frozenset({Role.CUSTODIAN}),
     "override": frozenset({Role.CUSTODIAN}),

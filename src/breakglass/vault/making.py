@@ -17,7 +17,7 @@ from breakglass.trust.tree import EMPTY_ROOT
 from breakglass.vault import keys, seal, seal_json, share_text
 from breakglass.vault.box import random_key
 from breakglass.vault.file_slot import make_file_slot
-from breakglass.vault.files import replace_file, sync_folder
+from breakglass.vault.files import read_file, replace_file, sync_folder
 from breakglass.vault.key_file import KeyFile
 from breakglass.vault.keys import PublicKeys
 from breakglass.vault.shares import must_be_possible
@@ -96,6 +96,14 @@ def _fill(
         for share in shares:
             share.value.wipe()
     return Made(public=keyring.public, shares=texts)
+
+
+def key_file_of(folder: Path) -> str:
+    """Where the vault in this folder looks for its key file, if the settings don't say; empty without one.
+
+    Raises `Tampered`, `Malformed`, `NoCustodians`, `Unavailable`."""
+    slot = seal_json.from_json(read_file(folder / SEAL_FILE).decode(errors="replace")).file
+    return (slot.path if slot else "") or keys.read_keys(folder).key_file
 
 
 def _unlink(path: Path) -> None:

@@ -177,6 +177,8 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
         f"{t.who} entered a new share of the set {t['set']} ({t['entered']} of {t['shares']})."
     ),
     "vault.rekeyed": lambda t: f"Shares of the set {t['set']} open the vault now; the old ones do not any more.",
+    "vault.slot_begun": lambda t: f"{t.who} has the vault of {t['node']} {t['act']} its {t['slot']} slot.",
+    "vault.slot_changed": lambda t: f"The vault of {t['node']} has another seal: {t['act']} of its {t['slot']} slot.",
     "vault.opened": lambda t: "The vault is open.",
     "vault.tampered": lambda t: f"THE VAULT REFUSES THE LOG: {t['problem'] or t['why']}",
     "clock.went_back": lambda t: (

@@ -338,7 +338,20 @@ class Vault:
     """Numbers of the shares that were entered to this attempt to unseal it."""
     attempt: str = ""
     """The attempt's name: whoever enters a share says to which one."""
+    slots: tuple[str, ...] = ()
+    """What opens it: `custodians` always; `file` and `pkcs11` without people."""
     sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One way to open the vault, as it was tried just now."""
+
+    kind: str
+    where: str
+    opens: bool | None
+    """None: only people could say, by entering their shares."""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """The vault as people see it: sealed or open, and who is needed. Never a key."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import replace
 
 from breakglass.errors import Unavailable
-from breakglass.vault.answers import Progress, Rekey, Status
+from breakglass.vault.answers import Progress, Rekey, Slot, Status
 from breakglass.vault.client import VaultClient
 from breakglass.views import shapes
 
@@ -37,12 +38,17 @@ def shown(status: Status) -> shapes.Vault:
         rekey_shares=status.rekey_shares,
         entered=status.shares.entered,
         attempt=status.shares.attempt if status.sealed else "",
+        slots=status.slots,
         sentence=_sentence(status.shares, frozen=status.clock_frozen),
     )
 
 
 def rekey(made: Rekey) -> shapes.Rekey:
     return shapes.Rekey(set=made.set, needed=made.k, boxes=tuple(b64encode(one).decode() for one in made.boxes))
+
+
+def slots(found: Sequence[Slot]) -> list[shapes.Slot]:
+    return [shapes.Slot(kind=one.kind, where=one.where, opens=one.opens, problem=one.problem) for one in found]
 
 
 def progress(shares: Progress) -> shapes.Vault:

@@ -67,6 +67,7 @@ def vault(v: shapes.Vault) -> list[str]:
         *([f"Any {v.shares_needed} of {v.shares} shares open it, set {v.share_set}."] if v.share_set else []),
         *([f"Attempt {v.attempt}: {say.shares_are(v.entered)} entered so far."] if v.attempt and v.entered else []),
         *([_new_shares(v)] if v.rekey_set else []),
+        *([f"Without people it opens by: {', '.join(v.slots[1:])}."] if v.slots[1:] else []),
         *([f"Problem: {v.problem}"] if v.problem else []),
     ]
 
@@ -74,6 +75,12 @@ def vault(v: shapes.Vault) -> list[str]:
 def _new_shares(v: shapes.Vault) -> str:
     entered = f"; {say.shares_are(v.rekey_entered)} proven" if v.rekey_entered else ""
     return f"{v.rekey_shares} new shares of the set “{v.rekey_set}” wait to be proven{entered}. The old ones hold."
+
+
+def slots(found: Iterable[shapes.Slot]) -> list[str]:
+    opens = {None: "with shares", True: "yes", False: "NO"}
+    rows = [(one.kind, opens[one.opens], one.where, one.problem) for one in found]
+    return table(("SLOT", "OPENS", "WHERE", "PROBLEM"), rows, empty="")
 
 
 def anchors(found: Iterable[shapes.Anchor]) -> list[str]:

@@ -183,6 +183,16 @@ HOUSE: Mapping[str, Words] = {
         f"Set {s.text('set')}. The old ones open nothing any more but backups from before: destroy them.",
         WARNING,
     ),
+    "vault.slot_begun": lambda s: say(
+        f"{s.who} brought shares to {s.text('act')} the vault's {s.text('slot')} slot",
+        f"On the node {s.text('node')}. If no custodian meant to, call them.",
+        WARNING,
+    ),
+    "vault.slot_changed": lambda s: say(
+        f"What opens the vault without people has changed: {s.text('act')} of its {s.text('slot')} slot",
+        f"On the node {s.text('node')}. What opened it before opens backups from before still: destroy it.",
+        WARNING,
+    ),
     "vault.tampered": lambda s: say(
         "STOP: evidence does not fit together",
         f"{s.text('why')} Keep everything as it is. Call the custodians and the auditors, and run "

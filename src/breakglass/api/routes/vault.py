@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from breakglass.api.bodies import Rekey, Share, Shares, Signature, Unseal
+from breakglass.api.bodies import Rekey, Share, Shares, Signature, SlotChange, Unseal
 from breakglass.api.registry import Api
 from breakglass.api.routes.clock import SETTLES_WITHIN
 from breakglass.api.routes.requests import Text
@@ -16,6 +16,7 @@ from breakglass.http.declare import SIGNED_IN, Signed, those_who
 from breakglass.http.house import House
 from breakglass.identity.access import must_be_fresh
 from breakglass.model.secret import Secret
+from breakglass.vault import asking
 from breakglass.views import shapes
 from breakglass.views import vault as views
 
@@ -64,6 +65,28 @@ def add(api: Api, house: House) -> None:
         [share] = _secrets([body.share])
         proven = await asyncio.to_thread(vault.prove_share, share)
         await house.do(actor, seal.share_proven, deployment, proven)
+        return await house.vault()
+
+    @api.get("/vault/slots", may=those_who("slots"))
+    async def slots() -> list[shapes.Slot]:
+        """What opens the vault, and whether it would now: key file and hardware module are tried."""
+        return views.slots(await asyncio.to_thread(vault.check_slots))
+
+    @api.post("/vault/slots", may=those_who("slots"))
+    async def change_slot(body: SlotChange, actor: Signed) -> shapes.Vault:
+        """Bring enough of the present shares: the vault makes the slot, proves that it opens, and takes it over.
+
+        The custodians' own is never removed; new shares are made by rekeying."""
+        must_be_fresh(actor, house.services.store.now())
+        seal.may_change_slots(actor, deployment)
+        node = house.services.settings.node
+        change = asking.SlotChange(
+            act=asking.SlotAct(body.act), kind=body.kind, key_file=body.key_file, token=body.token, key=body.key
+        )
+        name = await asyncio.to_thread(vault.begin_slot, _secrets(body.shares), change)
+        await house.do(actor, seal.slot_begun, deployment, node, body.act, body.kind, name)
+        await asyncio.to_thread(vault.finish_slot, name)
+        await house.do(actor, seal.slot_changed, deployment, name)
         return await house.vault()
 
     @api.post("/vault/kek/statement", may=those_who("kek"))
