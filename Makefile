@@ -21,7 +21,7 @@ PYTEST := .venv/bin/python -m pytest -n $(WORKERS) --dist worksteal
 # What runs outside Python, by its Debian name.
 DEMO_PACKAGES := openssh-client bubblewrap sqlite3
 CHECK_PACKAGES := openssh-client bubblewrap
-TEST_PACKAGES := openssh-client openssh-server cron bubblewrap sudo sqlite3 procps iproute2 gcc libc6-dev postgresql mariadb-server slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba redis-server faketime chromium rsyslog rsyslog-gnutls python3-aiosmtpd zbar-tools age golang-go golang-golang-x-mod-dev openssl softhsm2 opensc
+TEST_PACKAGES := openssh-client openssh-server cron bubblewrap sudo sqlite3 procps iproute2 gcc libc6-dev postgresql mariadb-server slapd ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba redis-server faketime chromium rsyslog rsyslog-gnutls python3-aiosmtpd zbar-tools age golang-go golang-golang-x-mod-dev openssl softhsm2 opensc systemd strace
 
 # Nothing is fetched but what the lock files name by hash, and no package's own code runs to install it.
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet install

@@ -48,6 +48,8 @@ class Deployment:
         self.shares: tuple[str, ...] = ()
         self.log = folder / "node.log"
         self.environment: dict[str, str] = {}
+        self.command: list[str] = []
+        """What starts the node, where not `breakglass serve` alone does."""
 
     def __getattr__(self, login: str) -> Person:
         try:
@@ -129,12 +131,7 @@ class Deployment:
         self.home.node_file.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.node = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "breakglass",
-                "--home",
-                str(self.home.path),
-                "serve",
+                *(self.command or self.serve()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -150,6 +147,9 @@ class Deployment:
             raise AssertionError(f"the node did not start:\n{self.log.read_text()[-3000:]}")
         if self.node.returncode is not None:
             raise Unavailable(f"the node ended: {self.log.read_text()[-2000:]}", what_to_do="")
+
+    def serve(self) -> list[str]:
+        return [sys.executable, "-m", "breakglass", "--home", str(self.home.path), "serve"]
 
     async def sign_in(self) -> None:
         where = self.where()

@@ -28,6 +28,9 @@ def test_where_there_is_nothing(tmp_path: Path) -> None:
         ('colour = "red"', "'colour'"),
         ("", "not complete"),
         (NEEDED + 'tsa = "https://tsa.example.org/tsr"', "'tsa_ca'"),
+        (NEEDED + 'pkcs11_module = "/usr/lib/hsm.so"', "'pkcs11_pin_file'"),
+        (NEEDED + 'vault_socket = "/run/v.sock"', "'vault_user'"),
+        (NEEDED + 'vault_socket = "/run/v.sock"\nvault_user = "v"\nkey_file = "/etc/key"', "a service of its own"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, text: str, named: str) -> None:

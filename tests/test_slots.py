@@ -97,6 +97,7 @@ async def test_a_hardware_module_takes_the_key_files_place(world: Deployment, tm
         assert "remove of its file slot" in alerts
         files = world.log.read_bytes() + (world.home.path / "breakglass.db").read_bytes() + alerts.encode()
         assert PIN.encode() not in files
+        assert not any(share.encode() in files for share in world.shares)
         assert (await world.cli("audit", "verify")).code == 0
 
         # The module dies: it is named, and people open the vault.

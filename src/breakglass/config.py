@@ -88,6 +88,10 @@ class Settings:
     """PEM file of its private key."""
     tls_host: str = "0.0.0.0"  # noqa: S104 (only used with a certificate)
     tls_port: int = 8443
+    vault_socket: str = ""
+    """The socket of a vault that is a service of its own; empty: the node starts the vault beside itself."""
+    vault_user: str = ""
+    """As which user that vault runs."""
     key_file: str = ""
     """The `file` seal slot's key; empty when custodians unseal after each start."""
     pkcs11_module: str = ""
@@ -150,6 +154,16 @@ def read(home: Home) -> Settings:
         raise Malformed(
             f"{home.settings.name} names only one of 'pkcs11_module' and 'pkcs11_pin_file'.",
             what_to_do="A hardware module is used with both; name none of them without one.",
+        )
+    if bool(settings.vault_socket) != bool(settings.vault_user):
+        raise Malformed(
+            f"{home.settings.name} names only one of 'vault_socket' and 'vault_user'.",
+            what_to_do="Name both for a vault that is a service of its own, none for one that the node starts.",
+        )
+    if settings.vault_socket and (settings.key_file or settings.pkcs11_module):
+        raise Malformed(
+            f"{home.settings.name} says what opens the vault, and the vault is a service of its own.",
+            what_to_do="Remove key_file, pkcs11_module and pkcs11_pin_file there: they belong to the vault's own unit.",
         )
     return settings
 

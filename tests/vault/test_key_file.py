@@ -117,3 +117,22 @@ def test_other_content_is_malformed_and_not_shown(file: KeyFile, change):
     with pytest.raises(Malformed) as refused:
         file.read()
     assert key.reveal().hex()[:16] not in str(refused.value).lower()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of root's")
+def test_a_credential_of_systemd_may_have_an_acl(file: KeyFile, monkeypatch: pytest.MonkeyPatch):
+    """Its mask stands where the mode has the group; elsewhere the same mode is another reader's."""
+    key = file.create()
+    file.path.chmod(0o440)
+    with pytest.raises(Refused):
+        file.read()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.path.parent))
+    assert file.read().reveal() == key.reveal()
+    for mode in (0o444, 0o460, 0o441):
+        file.path.chmod(mode)
+        with pytest.raises(Refused):
+            file.read()
+    file.path.chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.path.parent.parent))
+    with pytest.raises(Refused):
+        file.read()

@@ -26,7 +26,7 @@ from breakglass.app.keks import Rewrapping
 from breakglass.app.kits import Kits
 from breakglass.app.recordings import Playback, recover
 from breakglass.app.site import make as make_site
-from breakglass.app.vault_process import VaultProcess, VaultSigner
+from breakglass.app.vault_process import VaultSigner, vault_of
 from breakglass.app.verifying import last_verification, verify_log
 from breakglass.audit import copies
 from breakglass.audit.cosignatures import Cosignatures
@@ -87,7 +87,7 @@ class Node:
         self.home, self.settings, self.demo = home, settings, demo
         self.clock = clock or SystemClock()
         self.dial = dial or Direct()
-        self.vault = VaultProcess(home, settings)
+        self.vault = vault_of(home, settings)
         self.log = Log(VaultSigner(self.vault.client))
         self.store = Store(database_url(home, settings), self.log, CONSEQUENCES, self.clock, settings.node)
         self.door: Door | None = None

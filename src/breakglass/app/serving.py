@@ -31,6 +31,8 @@ def run(home: Home) -> None:
 
 def refuse_key_in_data(home: Home, settings: config.Settings) -> None:
     """Raises `KeyInData` when what opens the vault here, key file or PIN, was moved into the data folder."""
+    if settings.vault_socket:  # then it is the vault's business, which looks itself
+        return
     if where := settings.key_file or key_file_of(home.vault):
         config.keep_outside(home, Path(where), f"The vault's key file {where}")
     if settings.pkcs11_pin_file:

@@ -13,13 +13,16 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from breakglass.audit.log import Behind
 from breakglass.config import Home, Settings
 from breakglass.errors import Unavailable
 from breakglass.vault.client import VaultClient
 from breakglass.vault.line import Behind as VaultBehind
+from breakglass.vault.users import number_of
 
 READY_WITHIN = 10.0
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -85,6 +88,42 @@ class VaultProcess:
                 self.kill()
         if self.child and self.child.stdout:
             self.child.stdout.close()
+
+
+class VaultService:
+    """A vault that somebody else starts, as another user: systemd (`breakglass units`). Seen as a `VaultProcess` is."""
+
+    def __init__(self, settings: Settings) -> None:
+        user = number_of(settings.vault_user)
+        self.path = Path(settings.vault_socket)
+        self.client = VaultClient(self.path, user=user)
+
+    async def start(self) -> None:
+        """Wait until it answers. Raises `Unavailable`."""
+        end = time.monotonic() + READY_WITHIN
+        while True:
+            try:
+                await asyncio.to_thread(self.client.status)
+                return
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise Unavailable(
+                        f"No vault answers on {self.path}.",
+                        what_to_do="Look at its unit (`systemctl status breakglass-vault`), and whether this user may "
+                        "open the socket.",
+                    ) from None
+            await asyncio.sleep(0.1)
+
+    async def keep(self) -> None:
+        """Its own manager does."""
+
+    def stop(self) -> None:
+        self.client.close()
+
+
+def vault_of(home: Home, settings: Settings) -> VaultProcess | VaultService:
+    """Raises `NotFound` for a user that this machine does not have."""
+    return VaultService(settings) if settings.vault_socket else VaultProcess(home, settings)
 
 
 class VaultSigner:

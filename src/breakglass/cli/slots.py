@@ -45,4 +45,4 @@ def make_key_file(path: Path) -> None:
         raise Unavailable(
             f"{where} can't be written: {error.strerror}.", what_to_do="Look at its folder and at who you are."
         ) from None
-    note(f"{where} is there. Keep it out of backups; then: breakglass vault add-slot file --key-file {where}")
+    note(f"{where} is there. Keep it out of backups. It opens the vault once custodians add its slot.")

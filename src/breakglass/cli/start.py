@@ -76,6 +76,15 @@ def add(app: typer.Typer) -> None:
         )
 
     @app.command()
+    def units(ctx: typer.Context, folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+        """Write systemd's units, with the vault as a user of its own. The guide says where they go."""
+        from breakglass.cli.printing import out
+        from breakglass.cli.unit_files import write
+
+        found = [str(path) for path in write(folder.expanduser())]
+        out(of(ctx), {"files": found}, lambda: found)
+
+    @app.command()
     def serve(ctx: typer.Context) -> None:
         """Run a node until it is told to stop."""
         from breakglass.app import serve as run

@@ -37,8 +37,10 @@ class VaultClient:
     """See `core.Vault` for what each call does and raises; every one also raises `Unavailable` when the vault does not
     answer, and `Sealed`. Secrets that are handed in are wiped; those that are handed out are the caller's to wipe."""
 
-    def __init__(self, socket_path: Path, timeout: float = 5.0) -> None:
+    def __init__(self, socket_path: Path, timeout: float = 5.0, *, user: int | None = None) -> None:
+        """`user`: whose process answers there; without it our own."""
         self._path, self._timeout = socket_path, timeout
+        self._user = user
         self._lock = threading.Lock()
         self._idle: list[Channel] = []
         self._closed = False
@@ -245,7 +247,7 @@ class VaultClient:
             connection.settimeout(timeout)
             connection.connect(str(self._path))
             channel = Channel(connection, timeout)
-            if channel.peer() != os.geteuid():
+            if channel.peer() != (os.geteuid() if self._user is None else self._user):
                 raise _down()  # somebody else's process listens there
         except OSError:
             connection.close()

@@ -71,9 +71,9 @@ class Keeper:
     def try_local_slots(self) -> bool:
         """Open by the key file, where there is one. A slot that fails leaves the vault to its custodians."""
         with self._lock:
-            if self._open is None and self._seal.file is not None and self._key_file is not None:
+            if self._open is None and self._seal.file is not None and self.key_file is not None:
                 try:
-                    with KeyFile(self._key_file).read() as key:
+                    with KeyFile(self.key_file).read() as key:
                         self._unlock(self._seal.open_by_file(key))
                 except BreakglassError as error:
                     self._does_not_open("file", error)
@@ -96,7 +96,8 @@ class Keeper:
         return not self.status().sealed
 
     @property
-    def _key_file(self) -> Path | None:
+    def key_file(self) -> Path | None:
+        """Where the file slot's key lies: named by the settings, else by the slot, else where it was made."""
         path = (self._seal.file.path if self._seal.file else "") or self._keys.key_file
         return self._named_key_file or (Path(path) if path else None)
 

@@ -1,6 +1,6 @@
-"""The vault's door: a Unix socket that only our own user may open, and that knows just the calls of `CALLS`.
+"""The vault's door: a Unix socket that only our own user may open, or the node's, and that knows the calls of `CALLS`.
 
-accept ─▶ same user? ─▶ a thread: question ▶ call ▶ answer, until the node closes
+accept ─▶ one of these? ─▶ a thread: question ▶ call ▶ answer, until the node closes
 """
 
 import logging
@@ -37,8 +37,9 @@ _log = logging.getLogger(__name__)
 
 class Server:
     def __init__(self, vault: Vault, path: Path, *, users: Collection[int] = ()) -> None:
-        """`users` may connect; by default only who runs this process."""
+        """`users` may connect, by default only who runs this process. With others the socket is our group's, too."""
         self._vault, self._path, self._users = vault, path, frozenset(users or {os.geteuid()})
+        self._umask = 0o117 if self._users - {os.geteuid()} else 0o177
         self._readers = {name: shape.arguments(getattr(Vault, name)) for name in CALLS}
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -58,7 +59,7 @@ class Server:
             # Whoever holds the folder's lock is the only vault: an old socket is nobody's.
             self._path.unlink()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
+        before = os.umask(self._umask)
         try:
             listener.bind(str(self._path))
         finally:

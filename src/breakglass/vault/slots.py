@@ -36,7 +36,7 @@ class Slots(Keeper):
     def check_slots(self) -> tuple[Slot, ...]:
         """Each slot, and whether it opens the vault now: it is tried. Blocks as long as a hardware module may take."""
         with self._lock:
-            seal, key_file, public = self._seal, self._key_file, self._seal.custodians.public
+            seal, key_file, public = self._seal, self.key_file, self._seal.custodians.public
         name = set_name(public.set_id)
         found = [
             Slot(kind="custodians", where=f"any {public.k} of {public.n} shares of the set {name}", opens=None),
