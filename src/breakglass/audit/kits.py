@@ -8,22 +8,17 @@ from datetime import datetime
 from sqlalchemy import select
 
 from breakglass.audit import event
+from breakglass.audit import words as words_of
 from breakglass.audit.event import Event
+from breakglass.audit.words import Word, newest
 from breakglass.model.target import AccountId
 from breakglass.storage import books
 from breakglass.storage.work import Read
 from breakglass.trust import kit
-from breakglass.trust.statement import Signed, Statement, parse
 
 WANTED, SIGNED, REFUSED, ISSUED = "kit.wanted", "kit.signed", "kit.refused", "kit.issued"
 DUE, STALE, USED, FETCHED = "kit.due", "kit.stale", "kit.used", "kit.fetched"
 _e = books.entry.c
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    statement: Statement
-    signed: Signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,42 +42,33 @@ def issued(look: Read) -> Sequence[Issued]:
 
 def wanted(look: Read) -> Event | None:
     """The kit that custodians are to sign for; None where none waits."""
-    found = _newest(look, (WANTED, REFUSED, ISSUED))
+    found = newest(look, (WANTED, REFUSED, ISSUED))
     return found if found is not None and found.kind == WANTED else None
 
 
 def refusal(look: Read) -> str:
     """Why the vault did not make the kit that was wanted last; empty where it did, or where another one is wanted."""
-    found = _newest(look, (WANTED, REFUSED, ISSUED))
+    found = newest(look, (WANTED, REFUSED, ISSUED))
     return found.text("why") if found is not None and found.kind == REFUSED else ""
 
 
 def words(look: Read, number: str) -> Sequence[Word]:
     """What custodians signed for the kit of this number since it was wanted last, each person's newest; alike ones."""
-    query = select(_e.idx).where(_e.kind.in_((WANTED, REFUSED))).order_by(_e.idx.desc()).limit(1)
-    after = look.conn.execute(query).scalar_one_or_none()
-    said = select(_e.leaf).where(_e.kind == SIGNED, _e.idx > (-1 if after is None else after)).order_by(_e.idx)
-    found: dict[str, Word] = {}
-    for leaf in look.conn.execute(said).scalars():
-        one = event.parse(leaf)
-        signed = Signed(one.text("statement"), one.text("signature"))
-        statement = parse(signed.text)
-        if statement.facts["number"] == number and look.now < statement.not_after:
-            found.pop(statement.person, None)
-            found[statement.person] = Word(statement, signed)
-    alike = list(found.values())
-    return [one for one in alike if one.statement.facts == alike[-1].statement.facts]
+    found = words_of.since(look, SIGNED, (WANTED, REFUSED))
+    return words_of.alike(
+        one for one in found if one.statement.facts["number"] == number and look.now < one.statement.not_after
+    )
 
 
 def stale_said(look: Read) -> str:
     """Why the log says that the newest kit is stale; empty where it does not, or another one was issued since."""
-    found = _newest(look, (STALE, ISSUED))
+    found = newest(look, (STALE, ISSUED))
     return found.text("why") if found is not None and found.kind == STALE else ""
 
 
 def due_said(look: Read) -> int:
     """The newest kit of which the log says that it is due soon; 0 for none."""
-    found = _newest(look, (DUE,))
+    found = newest(look, (DUE,))
     return found.number("number") if found is not None else 0
 
 
@@ -102,9 +88,3 @@ def _issued(said: Event, used: Mapping[int, str]) -> Issued:
 def _all(look: Read, kind: str) -> list[Event]:
     query = select(_e.leaf).where(_e.kind == kind).order_by(_e.idx)
     return [event.parse(leaf) for leaf in look.conn.execute(query).scalars()]
-
-
-def _newest(look: Read, kinds: Sequence[str]) -> Event | None:
-    query = select(_e.leaf).where(_e.kind.in_(kinds)).order_by(_e.idx.desc()).limit(1)
-    leaf = look.conn.execute(query).scalar_one_or_none()
-    return event.parse(leaf) if leaf else None

@@ -4,12 +4,13 @@ wanted ─▶ signed (custodian 1) ─▶ signed (custodian 2) ─▶ every node
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
 from breakglass.audit import event
+from breakglass.audit import words as words_of
 from breakglass.audit.event import Event
+from breakglass.audit.words import Word, newest
 from breakglass.codec import note
 from breakglass.codec.note import Checkpoint
 from breakglass.errors import BadSignature, Unavailable
@@ -17,52 +18,36 @@ from breakglass.storage import books
 from breakglass.storage.work import Read
 from breakglass.trust import next_log
 from breakglass.trust.roster import Roster
-from breakglass.trust.statement import Signed, Statement, parse
 
 WANTED, SIGNED, REFUSED, BEGUN = "next_log.wanted", "next_log.signed", "next_log.refused", "next_log.begun"
 DISAGREES = "witness.disagrees"
 _e = books.entry.c
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    statement: Statement
-    signed: Signed
-
-
 def number(look: Read) -> int:
     """Of the log that this one is: the first, or the last one that was begun."""
-    newest = _newest(look, BEGUN)
-    return newest.number("number") if newest else next_log.FIRST
+    begun = newest(look, (BEGUN,))
+    return begun.number("number") if begun else next_log.FIRST
 
 
 def wanted(look: Read) -> Event | None:
     """What a custodian wants to go on with and the vault did not refuse; None where nothing waits."""
-    for found in _newest_of(look, (WANTED, REFUSED, BEGUN)):
-        return found if found.kind == WANTED else None
-    return None
+    found = newest(look, (WANTED, REFUSED, BEGUN))
+    return found if found is not None and found.kind == WANTED else None
 
 
 def disagreed(look: Read) -> bool:
     """Whether a witness saw another log since this one was begun."""
-    return any(found.kind == DISAGREES for found in _newest_of(look, (DISAGREES, BEGUN)))
+    found = newest(look, (DISAGREES, BEGUN))
+    return found is not None and found.kind == DISAGREES
 
 
 def words(look: Read, origin: str) -> Sequence[Word]:
     """What custodians signed for this log, each person's newest, oldest first; none once the vault refused it."""
-    refused = select(_e.idx).where(_e.kind == REFUSED).order_by(_e.idx.desc()).limit(1)
-    after = look.conn.execute(refused).scalar_one_or_none()
-    query = select(_e.leaf).where(_e.kind == SIGNED, _e.idx > (-1 if after is None else after))
-    found: dict[str, Word] = {}
-    for leaf in look.conn.execute(query.order_by(_e.idx)).scalars():
-        said = event.parse(leaf)
-        signed = Signed(said.text("statement"), said.text("signature"))
-        statement = parse(signed.text)
-        if statement.facts["origin"] == origin and look.now < statement.not_after:
-            found.pop(statement.person, None)
-            found[statement.person] = Word(statement, signed)
-    alike = list(found.values())
-    return [one for one in alike if one.statement.facts == alike[-1].statement.facts]
+    found = words_of.since(look, SIGNED, (REFUSED,))
+    return words_of.alike(
+        one for one in found if one.statement.facts["origin"] == origin and look.now < one.statement.not_after
+    )
 
 
 def must_not_be_over(conn: Connection, signed: bytes) -> None:
@@ -92,12 +77,3 @@ def former_head(roster: Roster, before: int, signed: bytes) -> Checkpoint:
     if found.origin != key.origin or found.extensions:
         raise BadSignature(f"It is no checkpoint of the log {key.origin}.", what_to_do="Is it the right file?")
     return found
-
-
-def _newest(look: Read, kind: str) -> Event | None:
-    return next(iter(_newest_of(look, (kind,))), None)
-
-
-def _newest_of(look: Read, kinds: Sequence[str]) -> list[Event]:
-    query = select(_e.leaf).where(_e.kind.in_(kinds)).order_by(_e.idx.desc()).limit(1)
-    return [event.parse(leaf) for leaf in look.conn.execute(query).scalars()]

@@ -4,47 +4,34 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
-
-from breakglass.audit import event
+from breakglass.audit import words as words_of
+from breakglass.audit.words import Word, e, newest
 from breakglass.codec import instant
-from breakglass.storage import books
 from breakglass.storage.work import Read
 from breakglass.trust import override
-from breakglass.trust.statement import Signed, Statement, parse
+from breakglass.trust.statement import Statement
 
 SIGNED, REFUSED, BEGUN = "override.signed", "override.refused", "override.begun"
-_e = books.entry.c
 
 
-def words(look: Read) -> Sequence[tuple[Statement, Signed]]:
+def words(look: Read) -> Sequence[Word]:
     """Signed statements whose time is not over and that the vault did not refuse, oldest first."""
-    refused = select(_e.idx).where(_e.kind == REFUSED).order_by(_e.idx.desc()).limit(1)
-    after = look.conn.execute(refused).scalar_one_or_none()
-    query = select(_e.leaf).where(_e.kind == SIGNED, _e.idx > (-1 if after is None else after))
-    found = []
-    for leaf in look.conn.execute(query.where(_e.at > look.now - override.LONGEST).order_by(_e.idx)).scalars():
-        said = event.parse(leaf)
-        signed = Signed(said.text("statement"), said.text("signature"))
-        statement = parse(signed.text)
-        if override.holds(until(statement), look.now):
-            found.append((statement, signed))
-    return found
+    found = words_of.since(look, SIGNED, (REFUSED,), e.at > look.now - override.LONGEST)
+    return [one for one in found if override.holds(until(one.statement), look.now)]
 
 
-def together(look: Read) -> Sequence[tuple[Statement, Signed]]:
+def together(look: Read) -> Sequence[Word]:
     """Those that most custodians signed alike: the vault says whether they are enough."""
-    alike: dict[tuple[str, str], list[tuple[Statement, Signed]]] = defaultdict(list)
-    for statement, signed in words(look):
-        alike[statement.facts["until"], statement.facts["because"]].append((statement, signed))
+    alike: dict[tuple[str, str], list[Word]] = defaultdict(list)
+    for one in words(look):
+        alike[one.statement.facts["until"], one.statement.facts["because"]].append(one)
     return max(alike.values(), key=len, default=[])
 
 
 def holds(look: Read) -> datetime | None:
     """Until when releases go on without the witnesses; None where they do not."""
-    query = select(_e.leaf).where(_e.kind == BEGUN).order_by(_e.idx.desc()).limit(1)
-    leaf = look.conn.execute(query).scalar_one_or_none()
-    end = instant.read(event.parse(leaf).text("until")) if leaf else None
+    begun = newest(look, (BEGUN,))
+    end = instant.read(begun.text("until")) if begun else None
     return end if end and override.holds(end, look.now) else None
 
 

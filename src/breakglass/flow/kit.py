@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from breakglass.audit import kits
-from breakglass.audit.kits import Issued, Word
+from breakglass.audit.kits import Issued
+from breakglass.audit.words import Word
 from breakglass.codec import instant
 from breakglass.codec.lines import clean
 from breakglass.errors import AlreadyApproved, Malformed, NotFound, WrongState

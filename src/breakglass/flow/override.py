@@ -59,7 +59,7 @@ def sign(work: Work, chain: Chain, signature: str, text: str | None = None) -> N
     signed, statement = custodians_word(work, chain, Kind.OVERRIDE, subject, signature, text)
     if any(
         one.nonce == statement.nonce or (one.person == statement.person and one.facts == statement.facts)
-        for one, _ in overrides.words(work)
+        for one in (word.statement for word in overrides.words(work))
     ):
         raise AlreadyApproved("You have signed this.", what_to_do="Another custodian signs too.", about=subject)
     work.note(Fact(overrides.SIGNED, subject, {"statement": signed.text, "signature": signed.signature}))
@@ -69,10 +69,10 @@ def enough(look: Read, chain: Chain) -> tuple[list[Signed], datetime, bool] | No
     """Custodians' words that the vaults are to judge, their end, and whether the log tells that it has begun; None
     while there are not enough that say the same."""
     found = overrides.together(look)
-    if len({statement.person for statement, _ in found}) < override.needs(chain.head, look.now):
+    if len({one.statement.person for one in found}) < override.needs(chain.head, look.now):
         return None
-    until, held = overrides.until(found[0][0]), overrides.holds(look)
-    return [signed for _, signed in found], until, held is not None and held >= until
+    until, held = overrides.until(found[0].statement), overrides.holds(look)
+    return [one.signed for one in found], until, held is not None and held >= until
 
 
 def begun(work: Work, chain: Chain, until: datetime) -> None:
@@ -91,4 +91,5 @@ def refused(work: Work, chain: Chain, why: str) -> None:
 
 def _waiting(look: Read) -> list[Statement]:
     held = overrides.holds(look)
-    return [one for one, _ in overrides.together(look) if held is None or overrides.until(one) > held]
+    found = [one.statement for one in overrides.together(look)]
+    return [one for one in found if held is None or overrides.until(one) > held]

@@ -80,7 +80,7 @@ def notice(look: Read, book: Book, viewer: Actor) -> Override | None:
 
 def _waiting(look: Read, book: Book, without: datetime | None) -> tuple[Who, ...]:
     """Custodians whose word to go on for longer than `without` waits."""
-    signed = [statement for statement, _ in overrides.together(look)]
+    signed = [one.statement for one in overrides.together(look)]
     later = signed if without is None or (signed and overrides.until(signed[0]) > without) else []
     return book.people(one.person for one in later)
 
