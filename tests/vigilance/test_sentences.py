@@ -16,10 +16,12 @@ from breakglass.storage import outbox
 from breakglass.storage.outbox import Told
 from breakglass.trust import drafting
 from breakglass.trust.roster import Roster, parse
+from breakglass.trust.statement import Kind
 from breakglass.vigilance.scene import Scene
 from breakglass.vigilance.sentences import TITLE_MAX, TOLD, sentence
-from tests.kit import ACCOUNT, PEOPLE, Person, Town, estate
+from tests.kit import ACCOUNT, PEOPLE, Person, Town, draw_up, estate
 
+DENIED = {"requester": "usr_alice", "account": ACCOUNT, "reason": "Nobody is to log in there tonight."}
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -43,7 +45,7 @@ def test_every_fact_that_is_told_has_words_of_its_own() -> None:
 
 NO_PLACE = {
     "duty", "vault", "siem", "roster", "clock", "erasure", "sign_in", "password", "recovery_code", "recording", "kek",
-    "anchor", "copy", "witness", "override", "next_log", "kit",
+    "anchor", "copy", "witness", "override", "next_log", "kit", "custody",
 }  # fmt: skip
 """What is told of these things is of no one account."""
 
@@ -84,6 +86,16 @@ def test_what_is_not_in_the_roster_is_named_by_its_id() -> None:
 def test_a_target_that_stays_down_is_told_ever_more_rarely() -> None:
     tries = [n for n in range(1, 300) if sentence(Scene(told("rotation.put_off", tries=n), ROSTER, None))]
     assert tries == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+
+async def test_who_signed_is_named_and_what_for(tmp_path: Path) -> None:
+    """Whoever brought the signature: it counts for who made it."""
+    async with Town.found(tmp_path) as town:
+        text = draw_up(town.estate.roster, town.people["dana"], Kind.DENY, "req_1", DENIED).text()
+        said = sentence(Scene(told("request.denied", "req_1", "usr_bo", statement=text), town.estate.roster, None))
+        assert said is not None
+        assert said.title.startswith("Dana denied ")
+        assert said.body == "Nobody is to log in there tonight."
 
 
 def test_what_may_be_an_attack_is_louder() -> None:

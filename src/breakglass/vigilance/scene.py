@@ -10,7 +10,7 @@ from breakglass.model.request import AccessRequest
 from breakglass.plugin_api.notifier import Severity
 from breakglass.storage.outbox import Told
 from breakglass.trust.roster import Roster
-from breakglass.trust.statement import parse
+from breakglass.trust.statement import Statement, parse
 
 INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
 
@@ -43,25 +43,28 @@ class Scene:
         known = self.roster.people.get(id)
         return clean(known.name) if known else id
 
+    def statement(self, name: str = "statement") -> Statement | None:
+        """A statement that the entry holds."""
+        try:
+            return parse(str(self.told.data.get(name, "")))
+        except Malformed:
+            return None
+
     @property
     def signer(self) -> str:
         """Who signed the statement that the entry holds: it counts for them, whoever brought it."""
-        try:
-            return self.person(parse(self.text("statement")).person)
-        except Malformed:
-            return self.who
+        found = self.statement()
+        return self.person(found.person) if found else self.who
 
     def moment(self, name: str) -> str:
         """An instant that the entry holds, to the minute."""
         text = self.text(name)
         return f"{text[:10]} {text[11:16]} UTC"
 
-    def said(self, line: str) -> str:
-        """A line of the statement that the entry holds."""
-        try:
-            return clean(parse(self.text("statement")).facts.get(line, ""))
-        except Malformed:
-            return ""
+    def said(self, line: str, name: str = "statement") -> str:
+        """A line of a statement that the entry holds."""
+        found = self.statement(name)
+        return clean(found.facts.get(line, "")) if found else ""
 
     @property
     def requester(self) -> str:
