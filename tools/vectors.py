@@ -207,6 +207,18 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
         "because": "The disk of the database died; this is the copy of Monday.",
     }
     kit = {"number": "3", "accounts": "acc_db1-root:5 acc_plc-root:12", "copies": "2"}
+    item = {"number": "7", "name": "Security key 1", "opens": "The tenant's emergency account", "place": "Safe A"}
+    taken = {
+        **item,
+        "recorded": "A-1041",
+        "seal": "A-1041",
+        "holder": "usr_alice",
+        "until": instant.write(AT + timedelta(hours=8)),
+        "request": request,
+        "because": "The tenant's sign-in policy locks everybody out.",
+    }
+    returned = {**item, "number": "8", "holder": "usr_alice", "seal": "A-1042", "remark": "none"}
+    inspected = {**item, "number": "9", "recorded": "A-1042", "seal": "missing", "remark": "The safe was shut."}
     return [
         ("bo", drawn(Kind.APPROVE, "bo", request, agreed(roster), roster)),
         ("cy", drawn(Kind.DENY, "cy", request, denied, roster)),
@@ -218,6 +230,9 @@ def of_each_kind(roster: Roster) -> list[tuple[str, Statement]]:
         ("finn", drawn(Kind.KEK, "finn", f"{DEPLOYMENT}/kek", {"next": "2"}, roster)),
         ("finn", drawn(Kind.OVERRIDE, "finn", f"{DEPLOYMENT}/witnesses", overridden, roster)),
         ("finn", drawn(Kind.KIT, "finn", f"{DEPLOYMENT}/kit", kit, roster)),
+        ("alice", drawn(Kind.CHECK_OUT, "alice", "itm_key-1", taken, roster)),
+        ("finn", drawn(Kind.RETURN, "finn", "itm_key-1", returned, roster)),
+        ("dora", drawn(Kind.INSPECTION, "dora", "itm_key-1", inspected, roster)),
         ("eve", drawn(Kind.NEXT_LOG, "eve", f"{DEPLOYMENT}/log", gone_on, roster)),
     ]
 

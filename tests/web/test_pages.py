@@ -97,6 +97,10 @@ MAY: dict[str, frozenset[str]] = {
     "GET /next-log": ALL,
     "POST /next-log/text": frozenset({"custodian"}),
     "POST /next-log/sign": ALL,
+    "GET /custody": ALL,
+    "GET /custody/{id}": ALL,
+    "POST /custody/{id}/text": frozenset({"custodian", "requester", "auditor"}),
+    "POST /custody/{id}/sign": ALL,
     "GET /kits": ALL,
     "POST /kits": frozenset({"custodian"}),
     "POST /kits/sign": ALL,
@@ -117,6 +121,7 @@ IDS = {
     "sign-ins": "sgn_1",
     "people": "usr_alice",
     "erasures": "era_1",
+    "custody": "itm_1",
 }
 LAST = ("POST /vault/seal", "POST /sign-out")
 """What would change the answers of the others."""

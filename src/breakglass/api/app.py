@@ -18,6 +18,7 @@ from breakglass.api.registry import Api
 from breakglass.api.routes import (
     audit,
     clock,
+    custody,
     erasures,
     estate,
     evidence,
@@ -60,6 +61,7 @@ GROUPS: Sequence[Callable[[Api, House], None]] = (
     witnesses.add,
     next_log.add,
     kits.add,
+    custody.add,
 )
 
 

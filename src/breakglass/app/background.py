@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from breakglass.app.recordings import Playback
 from breakglass.audit import evidence, kits
 from breakglass.errors import BreakglassError, Refused, Sealed, Tampered, Unavailable
-from breakglass.flow import clock, expire, kit, next_log, override, rotate, seal
+from breakglass.flow import clock, custody, expire, kit, next_log, override, rotate, seal
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
@@ -145,12 +145,15 @@ async def sweep(node: "Node") -> None:
 
 
 async def keep_schedule(node: "Node") -> None:
-    """Owe a change to accounts whose secret has become too old; look whether the emergency kit still serves."""
+    """Owe a change to accounts whose secret has become too old; look whether the emergency kit still serves, and
+    whether what lies in safes is back and was looked at."""
     while True:
         try:
             if await node.store.read(rotate.overdue, node.estate.roster):
                 await node.store.run(SYSTEM, rotate.owe_overdue, node.estate.roster)
             await _mind_kit(node)
+            if await node.store.read(custody.overdue, node.estate.chain):
+                await node.store.run(SYSTEM, custody.note_overdue, node.estate.chain)
         except BreakglassError as error:
             _log.warning("the schedule waits: %s", error)
         await asyncio.sleep(SCHEDULE_EVERY)

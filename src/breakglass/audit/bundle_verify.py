@@ -115,7 +115,7 @@ class _Run:
         self.roots: dict[int, bytes] = {}
         self.used: set[int] = set()
         self.erasures, self.followed = Erasures(), Follow()
-        self.said = Said(pin, self._root, self.erasures)
+        self.said = Said(pin, self._root, self.erasures, whole=False)
         self.head: note.Checkpoint | None = None
         self.origin = self.exported_at = ""
         self.checked: set[str] = set()

@@ -4,6 +4,7 @@ request ─▶ grant ─▶ sessions ─▶ recordings, replays          and eve
    │         └────▶ rotations                                all of it is judged
    └─▶ review, ticket                                       erasures of private values: who signed them
                                                             that the log went on from one before: who signed
+custody items that were taken out for it, and their return
 
 First an entry is written that names all of it (`manifest`), then the bundle is made from just that. So whoever leaves
 an entry out of a bundle later is found out, and the log tells who was given what.
@@ -15,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 
-from breakglass.audit import evidence, next_logs
+from breakglass.audit import custody, evidence, next_logs
 from breakglass.audit.bundle import EXPORTED, Bundle, CosignedHead, Proven, SeenHead, manifest
 from breakglass.audit.cosignatures import cosigned_by
 from breakglass.audit.erasing import GONE
@@ -93,7 +94,8 @@ def _rows(look: Read, request: str, size: int, *columns: Any) -> Sequence[Any]:
     query = select(_e.leaf).where(_e.idx < size, _e.kind == GONE, or_(*abouts))
     erasures = {parse(leaf).text("erasure") for leaf in look.conn.execute(query).scalars()}
     always = _e.kind.in_((ADOPTED, next_logs.SIGNED, next_logs.BEGUN))
-    query = select(*columns).where(_e.idx < size, or_(always, _e.about.in_(erasures), *abouts))
+    items = _e.idx.in_(custody.of_request(look, request, size=size))
+    query = select(*columns).where(_e.idx < size, or_(always, items, _e.about.in_(erasures), *abouts))
     return look.conn.execute(query.order_by(_e.idx)).all()
 
 

@@ -10,17 +10,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from breakglass.audit import custody as custodies
 from breakglass.audit import keks, kits, next_logs, overrides, times
 from breakglass.audit.continued import Continued
 from breakglass.audit.erasing import SIGNED, Erasures
 from breakglass.audit.event import Event
+from breakglass.audit.held import Held
 from breakglass.codec import instant
 from breakglass.codec.private import Unknown
 from breakglass.errors import BadSignature, BreakglassError, Expired, Malformed, NotEntitled, Replayed, Tampered
 from breakglass.model.ids import UserId
 from breakglass.model.people import Person, Role
 from breakglass.trust import chain as chains
-from breakglass.trust import clock, kit, override, terms
+from breakglass.trust import clock, custody, kit, override, terms
 from breakglass.trust.chain import Chain, Version
 from breakglass.trust.grant import open_token
 from breakglass.trust.roster import Roster
@@ -42,12 +44,20 @@ CARRIES: Mapping[str, Kind] = {
 }
 """Entries that are nothing without a statement, and of which kind it is."""
 _AGREED = frozenset({overrides.BEGUN, kits.ISSUED, next_logs.BEGUN})
+_DONE = custodies.ACTS
 _CUSTODIANS = frozenset({Kind.KEK, Kind.OVERRIDE, Kind.NEXT_LOG, Kind.CLOCK, Kind.KIT})
 REPLAY = "replay"
 ADOPTED = "roster.adopted"
-_TWICE = frozenset({("roster.signed", ADOPTED), ("secret.release", "secret.release")})
+_TWICE = frozenset(
+    {
+        ("roster.signed", ADOPTED),
+        ("secret.release", "secret.release"),
+        *((custodies.SIGNED, kind) for kind in _DONE),
+    }
+)
 """Who may follow whom with one statement: a roster's statements stand where each came and where the version was
-adopted; a replay that the vault could not serve may be asked for again with the same statement, within its time."""
+adopted, those about a custody item where each came and where both were there; a replay that the vault could not serve
+may be asked for again with the same statement, within its time."""
 _SIGNED = re.compile(r"(?:statement|signature)(-.*)?\Z", re.DOTALL)
 _CALL = "Keep the log as it is, and call the auditors."
 
@@ -66,8 +76,10 @@ class _Asked:
 class Said:
     """All statements, in the log's order. `take` raises what is wrong with an entry's statements."""
 
-    def __init__(self, pin: str, root: Callable[[int], bytes], erasures: Erasures) -> None:
+    def __init__(self, pin: str, root: Callable[[int], bytes], erasures: Erasures, *, whole: bool = True) -> None:
+        """`whole`: it is given all entries of the log, and not some of them."""
         self.chain: Chain | None = None
+        self.held = Held(whole=whole)
         self.logs = Continued()
         self.count = 0
         self.seen = 0
@@ -107,17 +119,24 @@ class Said:
                 self._must_be_the_time(event, said)
         elif event.kind in _AGREED:
             self._must_be_agreed(index, event)
-        elif event.kind == ADOPTED:
-            for signed in statements_of(event):
-                self._heads(index, signed, parse_statement(signed.text), event)
+        elif event.kind == ADOPTED or event.kind in _DONE:
+            self._several(index, event)
             return None
-        kind = Kind.REPLAY if event.data.get("purpose") == REPLAY else CARRIES.get(event.kind)
+        kind = _kind(event)
         found = list(statements_of(event)) if kind or any(map(_SIGNED.match, event.data)) else ()
         if not found and kind is None:
             return None
         if len(found) != 1:
             raise Malformed(f"A {event.kind} carries {len(found)} statements instead of one.", what_to_do=_CALL)
         return self._one(index, found[0], event, kind)
+
+    def _several(self, index: int, event: Event) -> None:
+        """An entry that is nothing without the statements of several people."""
+        if event.kind in _DONE:
+            self._must_be_done(index, event)
+            return
+        for signed in statements_of(event):
+            self._heads(index, signed, parse_statement(signed.text), event)
 
     @property
     def approved(self) -> Collection[str]:
@@ -186,6 +205,8 @@ class Said:
             raise BadSignature("It is for another session.", what_to_do=_CALL)
         elif statement.kind is Kind.ERASE:
             self._erasures.signed(event.about, statement, person.roles)
+        elif statement.kind in custody.ACTS and self.chain is not None:
+            custody.must_count(statement, roster, custody.item_of(self.chain, event.about, roster.version))
         elif statement.kind in _CUSTODIANS:
             self._must_be_custodians(statement, person)
         elif statement.kind is Kind.REVIEW:
@@ -226,6 +247,14 @@ class Said:
             self._must_be_signed_for(event)
         elif self.chain is not None:
             self.logs.begin(index, event, self.chain.head)
+
+    def _must_be_done(self, index: int, event: Event) -> None:
+        """What two people did with a custody item: their statements are in the entry."""
+        found = [self._one(index, signed, event, _kind_of_turn(signed.text)) for signed in statements_of(event)]
+        if self.chain is None or event.number("statements") != len(found):
+            raise Malformed("It does not hold as many statements as it says.", what_to_do=_CALL)
+        roles = {one.person: self.chain.at(one.roster_version).people[one.person].roles for one in found}
+        self.held.done(event, found, roles, custody.item_of(self.chain, event.about))
 
     def _must_be_overridden(self, event: Event) -> None:
         """From here on a vault released without the witnesses, so enough custodians must have said so."""
@@ -305,6 +334,20 @@ class Said:
         self._used[statement.nonce] = (event.kind, signed.text)
         self.count += 1
         self.seen = max(self.seen, statement.log_size)
+
+
+def _kind(event: Event) -> Kind | None:
+    """Of the statement without which the entry is nothing; None where it needs none."""
+    if event.kind == custodies.SIGNED:
+        return _kind_of_turn(event.text("statement"))
+    return Kind.REPLAY if event.data.get("purpose") == REPLAY else CARRIES.get(event.kind)
+
+
+def _kind_of_turn(text: str) -> Kind:
+    """Raises `BadSignature` for a statement that says nothing of a custody item."""
+    if (kind := parse_statement(text).kind) not in custody.ACTS:
+        raise BadSignature(f"A statement of kind {kind} is about no custody item.", what_to_do=_CALL)
+    return kind
 
 
 def version_of(event: Event) -> Version:

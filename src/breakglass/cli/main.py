@@ -15,6 +15,7 @@ from breakglass.cli import (
     audit,
     backup,
     clock,
+    custody,
     decide,
     enrol,
     estate,
@@ -59,6 +60,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(clock.app, name="clock")
 app.add_typer(kit.app, name="kit")
+app.add_typer(custody.app, name="custody")
 app.add_typer(vault.app, name="vault")
 app.add_typer(witness.app, name="witness")
 

@@ -29,6 +29,9 @@ _ITS_COMMAND = {
     Kind.OVERRIDE: "audit override",
     Kind.NEXT_LOG: "audit next-log",
     Kind.KIT: "kit issue",
+    Kind.CHECK_OUT: "custody sign",
+    Kind.RETURN: "custody sign",
+    Kind.INSPECTION: "custody sign",
 }
 """Which command shows the text of a kind; `statement ID` the others'."""
 

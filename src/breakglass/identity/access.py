@@ -27,6 +27,7 @@ MAY: dict[str, frozenset[Role]] = {
     "next_log": frozenset({Role.CUSTODIAN}),
     "kit": frozenset({Role.CUSTODIAN}),
     "kit_used": frozenset({Role.CUSTODIAN, Role.APPROVER, Role.AUDITOR}),
+    "custody": frozenset({Role.CUSTODIAN, Role.REQUESTER, Role.AUDITOR}),
     "propose": frozenset({Role.ADMINISTRATOR, Role.CUSTODIAN}),
     "erase": frozenset({Role.AUDITOR, Role.CUSTODIAN}),
     "replay": frozenset({Role.AUDITOR}),

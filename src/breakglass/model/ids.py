@@ -40,6 +40,7 @@ KINDS = {
     "ofr": "offered statement",
     "sgn": "sign-in",
     "era": "erasure",
+    "itm": "custody item",
 }
 _SHAPE = re.compile(r"([a-z]{3})_[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 

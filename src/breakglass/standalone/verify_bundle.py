@@ -466,6 +466,7 @@ TERMS = (
     "requester", "requester-key", "target", "account", "username", "endpoint", "host-key", "connector", "condition",
     "reason", "duration", "lane", "permissions", "recording", "policy",
 )  # fmt: skip
+ITEM = ("number", "name", "opens", "place")
 KINDS = {
     "approve": TERMS,
     "deny": ("requester", "account", "reason"),
@@ -478,6 +479,9 @@ KINDS = {
     "override": ("until", "because"),
     "next-log": ("origin", "former", "because"),
     "kit": ("number", "accounts", "copies"),
+    "check-out": (*ITEM, "recorded", "seal", "holder", "until", "request", "because"),
+    "return": (*ITEM, "holder", "seal", "remark"),
+    "inspection": (*ITEM, "recorded", "seal", "remark"),
 }
 
 
@@ -653,6 +657,7 @@ CARRIES = {
     "request.approval": "approve", "request.denied": "deny", "review.signed": "review", "erasure.signed": "erase",
     "next_log.signed": "next-log",
 }  # fmt: skip
+TURNS = {"custody.taken": "check-out", "custody.returned": "return"}
 GONE = "(erased)"
 GRANT = (
     "deployment", "grant", "request", "person", "key", "account", "username", "endpoint", "host-key", "connector",
@@ -727,6 +732,7 @@ class Judge:
         self.sessions, self.recordings, self.rotations, self.review = {}, {}, {}, None
         self.private, self.erasing = {}, {}
         self.log, self.going_on = 1, {}
+        self.taken = {}
         self.count = self.people_saw = self.witnessed = self.checked = 0
 
     def judge(self, data):
@@ -873,6 +879,9 @@ class Judge:
             self.erased(event)
         if kind == "next_log.begun":
             self.goes_on(event)
+        if kind in TURNS:
+            self.turn(index, event)
+            return
         wanted = "replay" if data.get("purpose") == "replay" else CARRIES.get(kind)
         said = None
         if wanted or statements(data):
@@ -982,6 +991,12 @@ class Judge:
         elif said.kind == "next-log":
             need("custodian" in person["roles"], f"{said.person} is no custodian")
             self.going_on.setdefault((facts["origin"], facts["former"], facts["because"]), set()).add(said.person)
+        elif said.kind in TURNS.values():
+            item = self.item(event.about, roster.version)
+            need(all(facts[name] == item[name] for name in ITEM[1:]), "it describes the item otherwise than the estate")
+            holds = said.person == facts["holder"] and "requester" in person["roles"]
+            need("custodian" in person["roles"] or holds, f"the word of {said.person} does not count for this")
+            need(re.fullmatch(r"[1-9][0-9]{0,8}", facts["number"]), "its number has another form")
         elif said.kind == "replay":
             need(
                 facts["session"] == event.about and "auditor" in person["roles"],
@@ -991,6 +1006,46 @@ class Judge:
             involved = {self.made.by if self.made else "", *self.approvers}
             need(said.person == event.by and "auditor" in person["roles"], f"{said.person} could not sign this review")
             need(said.person not in involved, f"{said.person} asked or approved, and can't review")
+
+    def item(self, id, version):
+        """A custody item as the newest roster up to this version has it."""
+        for roster in reversed(self.rosters[: version + 1]):
+            if id in roster.value.get("custody", {}):
+                return roster.thing("custody", id)
+        raise Bad(f"no roster knows the item {id}")
+
+    def turn(self, index, event):
+        """An item was taken from its safe for this request, or came back: two people signed the same."""
+        said = statements(event.data)
+        need(said and member(event.data, "statements", int) == len(said), "it holds fewer statements than it says")
+        kind, facts = TURNS[event.kind], said[0].facts
+        people, custodians = set(), set()
+        for one in said:
+            need(all(one.facts[name] == facts[name] for name in KINDS[kind]), "its people did not sign the same")
+            self.statement(index, event, one, kind)
+            people.add(one.person)
+            if one.person in self.rosters[one.version].with_role("custodian"):
+                custodians.add(one.person)
+        holder, taken = facts["holder"], kind == "check-out"
+        need(len(people) == len(said) > 1 and custodians, "it was not signed by two people, of whom one is a custodian")
+        need(not taken or (holder in people and custodians - {holder}), "who takes it, or a custodian, did not sign")
+        wanted = {"number": int(facts["number"]), "seal": facts["seal"], "holder": holder, "request": self.request}
+        if taken:
+            until, longest = instant(facts["until"]), self.item(event.about, len(self.rosters)).get("out_hours", 24)
+            need(
+                event.at < until <= event.at + timedelta(hours=longest), "it is out for longer than the estate lets it"
+            )
+            wanted["until"] = until.isoformat()
+            if facts["recorded"] != "none":
+                wanted["recorded"] = facts["recorded"]
+            need(facts["request"] == self.request, "it was taken for another request")
+        else:
+            before = (int(facts["number"]) - 1, holder)
+            need(self.taken.pop(event.about, None) == before, "it was not out, or somebody else held it")
+        told = {name: event.data[name] for name in (*wanted, "until", "recorded") if name in event.data}
+        need(told == wanted, "it tells something else than its people signed")
+        if taken:
+            self.taken[event.about] = (wanted["number"], holder)
 
     def goes_on(self, event):
         """The log before lost its end: two custodians, or the only one, signed the same for this one."""

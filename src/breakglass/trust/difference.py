@@ -13,7 +13,7 @@ LONGEST = 1500
 def difference(before: Roster, after: Roster) -> str:
     """For example `person usr_bo altered; target tgt_db2 added`; `nothing` when only the version moves."""
     parts = []
-    for name in ("people", "domains", "targets", "accounts", "conditions", "policies"):
+    for name in ("people", "domains", "targets", "accounts", "conditions", "policies", "custody"):
         parts += _changed(name, getattr(before, name), getattr(after, name))
     if before.changes != after.changes:
         parts.append("who may change the roster altered")

@@ -15,7 +15,7 @@ from breakglass.trust.chain import NEW_KEY_WAITS, old_key
 from breakglass.trust.roster import Roster
 
 ESTATE = ("changes", "groups", "people", "domains", "targets", "accounts", "conditions", "policies")
-OPTIONAL = ("witnesses",)
+OPTIONAL = ("witnesses", "custody")
 """Parts that most estates do not have."""
 
 

@@ -17,10 +17,11 @@ from hashlib import sha256
 from breakglass.codec import canonical
 from breakglass.errors import Forbidden, Malformed, NotFound
 from breakglass.model.condition import Condition
+from breakglass.model.custody import Item
 from breakglass.model.people import Actor, Person
 from breakglass.model.policy import Policy, Quorum
 from breakglass.model.target import Account, Domain, Endpoint, Target
-from breakglass.trust import reading, witnesses
+from breakglass.trust import items, reading, witnesses
 from breakglass.trust.witnesses import NOBODY, Witnesses
 
 DOCUMENT_MAX = 60_000
@@ -58,6 +59,8 @@ class Roster:
     policies: Mapping[str, Policy]
     policy_hashes: Mapping[str, str]
     witnesses: Witnesses
+    custody: Mapping[str, Item]
+    """What lies in safes."""
     _logins: Mapping[str, Person] = field(repr=False)
 
     def person(self, id: str) -> Person:
@@ -147,6 +150,7 @@ def parse(document: bytes) -> Roster:
     policies, hashes = reading.policies(top.obj("policies"), groups)
     targets = reading.targets(top.obj("targets"), domains := reading.domains(top.obj("domains")))
     people = reading.people(top.obj("people"), groups)
+    accounts = reading.accounts(top.obj("accounts"), targets, policies)
     roster = Roster(
         hash=sha256(document).hexdigest(),
         deployment=top.id("deployment", "dep"),
@@ -160,11 +164,12 @@ def parse(document: bytes) -> Roster:
         groups=groups,
         domains=domains,
         targets=targets,
-        accounts=reading.accounts(top.obj("accounts"), targets, policies),
+        accounts=accounts,
         conditions=reading.conditions(top.obj("conditions")),
         policies=policies,
         policy_hashes=hashes,
         witnesses=witnesses.read(top.obj("witnesses")) if "witnesses" in top.value else NOBODY,
+        custody=items.read(top.obj("custody"), accounts) if "custody" in top.value else {},
         _logins={person.login: person for person in people.values()},
     )
     keys.done()

@@ -47,12 +47,19 @@ class Kind(StrEnum):
     """Custodians go on with a new log, because the one before has lost its end."""
     KIT = "kit"
     """Custodians have an emergency kit made."""
+    CHECK_OUT = "check-out"
+    """Two people take a custody item out of its place, for one of them."""
+    RETURN = "return"
+    """Two people bring it back, under a new seal."""
+    INSPECTION = "inspection"
+    """Two people look whether it is there, and at its seal."""
 
 
 _TERMS = (
     "requester", "requester-key", "target", "account", "username", "endpoint", "host-key", "connector", "condition",
     "reason", "duration", "lane", "permissions", "recording", "policy",
 )  # fmt: skip
+_ITEM = ("number", "name", "opens", "place")
 FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.APPROVE: _TERMS,
     Kind.DENY: ("requester", "account", "reason"),
@@ -65,6 +72,9 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.OVERRIDE: ("until", "because"),
     Kind.NEXT_LOG: ("origin", "former", "because"),
     Kind.KIT: ("number", "accounts", "copies"),
+    Kind.CHECK_OUT: (*_ITEM, "recorded", "seal", "holder", "until", "request", "because"),
+    Kind.RETURN: (*_ITEM, "holder", "seal", "remark"),
+    Kind.INSPECTION: (*_ITEM, "recorded", "seal", "remark"),
 }
 """What a statement of each kind says beside the common lines, in order: this and nothing else."""
 

@@ -8,7 +8,7 @@ from breakglass.model.request import AccessRequest
 from breakglass.model.review import Review
 from breakglass.model.review import State as ReviewState
 from breakglass.storage.work import Read
-from breakglass.views import estate, page_shapes, requests, reviews, rotations
+from breakglass.views import custody, estate, page_shapes, requests, reviews, rotations
 from breakglass.views.book import Book, sees_all
 from breakglass.views.rows import columns, found
 from breakglass.views.standing import NONE, standings
@@ -26,6 +26,7 @@ def page(look: Read, book: Book, viewer: Actor, id: str) -> page_shapes.AccountP
     asked = [r.account == account.id] if sees_all(viewer) else [r.account == account.id, r.by == viewer.id]
     owed = found(look, Review, v.account == account.id, v.state == ReviewState.OPEN, newest="opened_at", limit=1)
     return page_shapes.AccountPage(
+        items=custody.of_account(look, book, account.id),
         account=shown,
         place=book.place(account.id),
         since=standings(look, account.id).get(account.id, NONE).since,

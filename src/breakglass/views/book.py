@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from breakglass.model.people import Actor, Person, Role
 from breakglass.model.target import Account
+from breakglass.trust import custody
 from breakglass.trust.chain import Chain
 from breakglass.trust.roster import Roster
 from breakglass.views import shapes
@@ -56,6 +57,11 @@ class Book:
                     endpoint=str(target.endpoint),
                 )
         return shapes.Place(account=id, name=id, username="", target="", environment="", endpoint="")
+
+    def item(self, id: str) -> str:
+        """A custody item's name."""
+        found = custody.item_of(self.chain, id)
+        return found.name if found else id
 
     def condition(self, id: str) -> tuple[str, str]:
         """Title and playbook."""

@@ -15,14 +15,14 @@ from breakglass.storage.work import Read
 from breakglass.trust.chain import Chain
 from breakglass.trust.difference import difference
 from breakglass.trust.roster import parse
-from breakglass.views import estate_shapes, say, shapes
+from breakglass.views import custody, estate_shapes, say, shapes
 from breakglass.views.book import Book
 from breakglass.views.standing import NONE, standings
 
 
 def estate(look: Read, book: Book) -> estate_shapes.Estate:
     roster = book.roster
-    credentials = standings(look)
+    credentials, items = standings(look), custody.by_account(look, book)
 
     def account(one: Account) -> estate_shapes.Account:
         return estate_shapes.Account(
@@ -34,6 +34,7 @@ def estate(look: Read, book: Book) -> estate_shapes.Estate:
             policy=one.policy,
             rotate_at=one.rotate_at.value,
             credential=credentials.get(one.id, NONE).state,
+            custody=items.get(one.id, ""),
         )
 
     return estate_shapes.Estate(

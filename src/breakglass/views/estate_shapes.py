@@ -16,6 +16,8 @@ class Account:
     credential: str
     """`none`, `fresh`, `exposed` (somebody is in), `owed` (a change is owed or under way) or `failed` (no stored secret
     works: it needs a person)."""
+    custody: str = ""
+    """The worst state of the custody items that belong to it (views.custody); empty without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

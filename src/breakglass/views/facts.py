@@ -204,6 +204,19 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     ),
     "override.refused": lambda t: f"The vault does not let releases go on without the witnesses: {t['why']}",
     "override.begun": lambda t: f"Releases go on without the witnesses until {t.until('until')}.",
+    "custody.signed": lambda t: f"{t.signer} signed about {t.book.item(t.about)}; it takes a second person.",
+    "custody.taken": lambda t: (
+        f"{t.book.who(t['holder']).name} took {t.book.item(t.about)} out, seal {t['seal']}, until {t.until('until')}."
+    ),
+    "custody.returned": lambda t: f"{t.book.item(t.about)} is back, under the new seal {t['seal']}.",
+    "custody.inspected": lambda t: f"Two people looked at {t.book.item(t.about)}; its seal: {t['seal']}.",
+    "custody.finding": lambda t: (
+        f"{t.book.item(t.about)} IS NOT AS IT WAS LEFT: its seal is {t['seal']}, and {t['recorded']} is recorded."
+    ),
+    "custody.overdue": lambda t: (
+        f"{t.book.item(t.about)} IS NOT BACK: {t.book.who(t['holder']).name} has it; it was due at {t.until('until')}."
+    ),
+    "custody.unseen": lambda t: f"Nobody looked at {t.book.item(t.about)} in time: it was due at {t.until('due')}.",
     "kit.wanted": lambda t: (
         f"Emergency kit {t['number']} is wanted, in {t['copies']} copies: its passwords change first."
     ),

@@ -69,11 +69,12 @@ def private(look: Read, book: Book, *, about: str = "", by: str = "") -> tuple[s
 
 
 def timeline(
-    look: Read, book: Book, about: Sequence[str], *, replays_of: Sequence[str] = ()
+    look: Read, book: Book, about: Sequence[str], *, replays_of: Sequence[str] = (), also: Sequence[int] = ()
 ) -> tuple[shapes.Event, ...]:
-    """What happened with these things, in the log's order. A replay stands under `session/auditor`."""
+    """What happened with these things, in the log's order. A replay stands under `session/auditor`. `also`: indexes of
+    further entries."""
     replays = [f"{session}/{person}" for session in replays_of for person in book.roster.people]
-    query = select(_e.idx, _e.leaf).where(_e.about.in_([*about, *replays])).order_by(_e.idx)
+    query = select(_e.idx, _e.leaf).where(_e.about.in_([*about, *replays]) | _e.idx.in_(also)).order_by(_e.idx)
     entries = _shown(look, book, look.conn.execute(query).all())
     return tuple(
         shapes.Event(index=one.index, at=one.at, kind=one.kind, text=one.text)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from breakglass.views import estate_shapes, shapes
+from breakglass.views import custody_shapes, estate_shapes, shapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,8 @@ class AccountPage:
     """The newest; whoever is only a requester sees their own."""
     review: shapes.Review | None
     """One that is owed: until it is signed nobody can ask."""
+    items: tuple[custody_shapes.Item, ...]
+    """What lies in safes for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from itertools import islice, permutations
 
 from sqlalchemy import ColumnElement, select
 
+from breakglass.audit import custody
 from breakglass.errors import NotFound
 from breakglass.model import policy as policies
 from breakglass.model.grant import Grant
@@ -71,6 +72,7 @@ def page(look: Read, book: Book, viewer: Actor, id: str) -> shapes.RequestPage:
     changed = look.find(Rotation, grant=grant.id) if grant else []
     about = [id, *([grant.id] if grant else []), *(one.id for one in used)]
     about += [*(one.id for one in reviewed), *(one.id for one in changed)]
+    items = custody.of_request(look, id)
     return shapes.RequestPage(
         request=shown(look, book, [request])[0],
         playbook=book.condition(request.condition)[1],
@@ -82,7 +84,7 @@ def page(look: Read, book: Book, viewer: Actor, id: str) -> shapes.RequestPage:
         sessions=used,
         review=reviews.shown(look, book, reviewed[0]) if reviewed else None,
         ticket=_ticket(look, id),
-        timeline=log.timeline(look, book, about, replays_of=[one.id for one in used]),
+        timeline=log.timeline(look, book, about, replays_of=[one.id for one in used], also=items),
     )
 
 

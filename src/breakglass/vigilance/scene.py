@@ -80,6 +80,12 @@ class Scene:
         return f"{known.username} on {self.roster.targets[known.target].name}"
 
     @property
+    def item(self) -> str:
+        """The custody item that the entry is about, and where its place is."""
+        known = self.roster.custody.get(self.told.about)
+        return f"{known.name} ({known.place})" if known else self.told.about
+
+    @property
     def condition(self) -> str:
         id = self.request.condition if self.request else self.text("condition")
         return clean(self.roster.conditions[id].title) if id in self.roster.conditions else id

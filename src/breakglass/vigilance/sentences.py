@@ -5,6 +5,7 @@ should do stands beside it. Whatever a person typed is shown as one clean line, 
 """
 
 from breakglass.codec.lines import clean
+from breakglass.vigilance.custody_sentences import CUSTODY
 from breakglass.vigilance.house_sentences import HOUSE
 from breakglass.vigilance.scene import CRITICAL, INFO, WARNING, Scene, Sentence, Words, say
 
@@ -153,6 +154,7 @@ _WORDS: dict[str, Words] = {
         f"{s.who} stored a password for {s.account}", "It is changed at once, because a person has seen it.", WARNING
     ),
     **HOUSE,
+    **CUSTODY,
 }
 TOLD = frozenset(_WORDS)
 """Kinds that have words of their own."""

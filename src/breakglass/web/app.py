@@ -19,6 +19,7 @@ from breakglass.web.routes import (
     accounts,
     audit,
     clock,
+    custody,
     decide,
     demo,
     enrol,
@@ -74,6 +75,7 @@ GROUPS: Sequence[Callable[[Pages], None]] = (
     next_log.add,
     erasures.add,
     kits.add,
+    custody.add,
 )
 
 

@@ -37,6 +37,7 @@ ENTRIES: Sequence[Entry] = (
     Entry(path="/reviews", icon="check", word="Reviews", part="Prove"),
     Entry(path="/rotations", icon="rotate", word="Password changes", part="Prove"),
     Entry(path="/accounts", icon="lock", word="Accounts", part="Prepare"),
+    Entry(path="/custody", icon="safe", word="Custody", part="Prepare"),
     Entry(path="/people", icon="users", word="People", part="Prepare"),
     Entry(path="/proposals", icon="chip", word="Estate changes", part="Prepare"),
     Entry(path="/playbooks", icon="print", word="Playbooks", part="Prepare"),
