@@ -125,6 +125,13 @@ def _sentence(book: Book, one: _Standing, state: str, at: datetime) -> str:
     if state == "unseen":
         due = say.at(one.inspect_by or at, at)
         return f"In its place, as far as anybody knows: two people should have looked at it by {due}."
+    if now.finding is not None and not now.resealed:
+        broken = now.finding.seal == BROKEN
+        return (
+            "In its place, with its seal BROKEN."
+            if broken
+            else f"In its place, under seal {now.seal}, after a finding."
+        )
     return f"In its place, under seal {now.seal}."
 
 
