@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import AfterValidator, Field
 
-from breakglass.api.bodies import Body, RequestIdIn, Signature
+from breakglass.api.bodies import Body, Signature
 from breakglass.api.registry import Api
 from breakglass.api.routes.requests import Text
 from breakglass.flow import custody as flow
@@ -30,7 +30,8 @@ class Wanted(Body):
     """For how long it is taken out; 0 for as long as it may be."""
     holder: Annotated[str, Field(max_length=60)] = ""
     """Login of who takes it; empty for oneself."""
-    request: RequestIdIn | Literal[""] = ""
+    request: Annotated[str, AfterValidator(lambda text: checked("req", text) if text else "")] = ""
+    """What it is taken out for; empty for no request."""
 
 
 def add(api: Api, house: House) -> None:
