@@ -89,6 +89,18 @@ ELSEWHERE = {
     "call:override": "tests/test_witnessed.py: only when custodians let releases go on without the witnesses",
     "call:make_kit": "tests/test_kit.py: only when custodians have an emergency kit made",
     "call:next_log": "tests/test_next_log.py: only when custodians go on with a new log",
+    **dict.fromkeys(
+        (
+            "account.enabling",
+            "account.enable-sent",
+            "account.enabled",
+            "account.disabling",
+            "account.disable-sent",
+            "account.disabled",
+            "call:release_help",
+        ),
+        "tests/test_dormant.py: only for an account that sleeps between uses",
+    ),
     "call:begin_rekey": "tests/test_rekey.py: only when custodians make new shares",
     "call:finish_rekey": "the same",
     "call:prove_share": "the same",

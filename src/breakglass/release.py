@@ -20,7 +20,7 @@ from breakglass.errors import Sealed, Tampered
 from breakglass.model.credential import Credential
 from breakglass.model.people import Actor
 from breakglass.model.secret import Secret
-from breakglass.model.target import Account, Endpoint
+from breakglass.model.target import Account, AccountId, Endpoint
 from breakglass.storage.store import Done, Store
 from breakglass.storage.work import Read, Step
 from breakglass.trust.statement import Signed
@@ -120,6 +120,17 @@ class Releases:
         finally:
             for secret in secrets:
                 secret.wipe()
+
+    @asynccontextmanager
+    async def help(
+        self, account: AccountId, endpoint: Endpoint, credential: Credential, proven: Evidence
+    ) -> AsyncIterator[Secret]:
+        """The secret of the account that helps this one, of which `credential` is; wiped at the block's end."""
+        if self._catch_up:
+            await self._catch_up()
+        released = await asyncio.to_thread(self.vault.release_help, account, endpoint, deposited(credential), proven)
+        with released.secret:
+            yield released.secret
 
     @asynccontextmanager
     async def replay(

@@ -15,9 +15,12 @@ import pytest
 from breakglass.errors import OutcomeUnknown
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, Protocol
-from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
+from breakglass.plugin_api.rotator import Admission, ChangeRefused, Helper, Place, Rotator
 from breakglass.plugins.linux_password import plugin
 from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
+from breakglass.vault.passwords import fresh_key
+from tests.plugins.helped import HelpedContract
+from tests.plugins.test_ssh_authorized_keys import public, put
 from tests.plugins.unix import Direct, leaves, lingers, stock
 from tests.servers.sshd import Account, Sshd, expire, make_account, processes_of, running_sshd, set_password
 
@@ -63,6 +66,54 @@ class Kinds(RotatorContract):
     @pytest.fixture
     def leave(self, place: Place) -> Leave:
         return leaves(place)
+
+
+class Helped(HelpedContract):
+    """A root account, or one with three sudo rights, helps an ordinary account."""
+
+    @pytest.fixture
+    def account(self) -> Iterator[Account]:
+        with make_account() as account:
+            yield account
+
+    @pytest.fixture
+    def place(self, sshd: Sshd, account: Account) -> Place:
+        return at(sshd, account, "none")
+
+    @pytest.fixture
+    def current(self, account: Account) -> Secret:
+        return account.password
+
+    @pytest.fixture
+    def powerless(self, sshd: Sshd) -> Iterator[Helper]:
+        with make_account() as account:
+            yield Helper(place=at(sshd, account, "none"), secret=account.password)
+
+
+class TestHelpedByRoot(Helped):
+    @pytest.fixture
+    def helper(self, sshd: Sshd) -> Iterator[Helper]:
+        with make_account(uid_0=True) as root:
+            yield Helper(place=at(sshd, root, "none"), secret=root.password)
+
+    async def test_a_key_lets_nobody_in_as_a_disabled_account(
+        self, rotator: Any, place: Place, account: Account, helper: Helper
+    ) -> None:
+        """`passwd -l` would not do that."""
+        key = fresh_key()
+        put(account, public(key))
+        assert await rotator.works(place, key)
+        await rotator.disable(place, helper)
+        assert await rotator.admits(place, key) is Admission.SHUT
+        await rotator.enable(place, helper)
+        assert await rotator.works(place, key)
+
+
+class TestHelpedBySudo(Helped):
+    @pytest.fixture
+    def helper(self, sshd: Sshd) -> Iterator[Helper]:
+        with make_account(sudo=True, only="/usr/sbin/usermod, /usr/bin/chage, /usr/sbin/chpasswd") as account:
+            yield Helper(place=at(sshd, account, "sudo"), secret=account.password)
 
 
 class TestWithSudo(Kinds):

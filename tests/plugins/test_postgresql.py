@@ -12,9 +12,10 @@ from psycopg import sql
 from breakglass.errors import HostKeyMismatch, OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, Protocol
-from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
+from breakglass.plugin_api.rotator import ChangeRefused, Helper, Place, Rotator
 from breakglass.plugins.postgresql import plugin
 from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
+from tests.plugins.helped import HelpedContract
 from tests.plugins.unix import Direct
 from tests.servers.postgres import Postgres, running_postgres
 from tests.servers.tls import other_pin
@@ -122,6 +123,36 @@ class TestRole(RotatorContract):
         elsewhere = replace(by_authority, endpoint=replace(by_authority.endpoint, host="localhost"))
         with pytest.raises(HostKeyMismatch):
             await rotator.works(elsewhere, current)
+
+
+class TestHelped(HelpedContract):
+    """A role with CREATEROLE and the admin option helps another one."""
+
+    @pytest.fixture
+    def helper(self, server: Postgres, place: Place) -> Helper:
+        name, password = make_role(server, "CREATEROLE")
+        with server.admin() as admin:
+            grant = "GRANT {} TO {} WITH ADMIN OPTION"
+            admin.execute(sql.SQL(grant).format(sql.Identifier(place.username), sql.Identifier(name)))
+        return Helper(place=at(server, name), secret=password)
+
+    @pytest.fixture
+    def powerless(self, server: Postgres) -> Helper:
+        name, password = make_role(server)
+        return Helper(place=at(server, name), secret=password)
+
+    @pytest.fixture
+    def role(self, server: Postgres) -> tuple[str, Secret]:
+        return make_role(server)
+
+    async def test_no_password_of_a_reset_reaches_the_servers_log(
+        self, rotator: Any, place: Place, helper: Helper, server: Postgres
+    ) -> None:
+        new = fresh_secret()
+        await rotator.reset(place, helper, new)
+        log = (server.folder / "log").read_text()
+        assert f'ALTER ROLE "{place.username}" PASSWORD \'SCRAM-SHA-256$' in log, "the search finds what is there"
+        assert new.reveal().decode() not in log
 
 
 async def test_a_server_without_tls_gets_nothing(rotator: Rotator, postgres: Postgres) -> None:

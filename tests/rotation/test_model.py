@@ -8,10 +8,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from breakglass.faults import POINTS
 from breakglass.model import credential as credentials
+from breakglass.model.dormancy import State as Standing
 from breakglass.model.rotation import Because, State
+from tests.rotation.test_dormant import owed, standing
 from tests.rotation.world import LIFE, WILD, Case, World, points_that_kill
 
+ACTS = ("enable", "disable", "enabled", "admits", "help")
+SLEEPING = (*ACTS, *(point for point in sorted(POINTS) if point.startswith("account.")))
 TURNS = 80
 """More than any script of trouble needs, with everything going well after it."""
 
@@ -31,6 +36,9 @@ def must_hold(case: Case) -> None:
     assert case.target.fences == sorted(case.target.fences)
     if not rotation.touched and not case.target.under_way and rotation.state is not State.REFUSED:
         assert case.target.password == case.current()
+    if standing(case) is Standing.DISABLED:
+        assert case.target.asleep, "it is said to sleep, and does not"
+        assert not case.target.later, "a request is under way that may wake it"
     assert all(len(secret) == 0 for secret in case.vault.given), "a secret was not wiped"
 
 
@@ -59,21 +67,43 @@ def play(world: World, runner: asyncio.Runner, numbers: list[int], only: tuple[s
                 break
             case.wait()
     must_be_done(case)
+    if case.account.dormant:
+        must_come_to_sleep(case, runner)
+
+
+def must_come_to_sleep(case: Case, runner: asyncio.Runner) -> None:
+    """Either it sleeps, or another change is owed, at whose end it will."""
+    for _ in range(TURNS):
+        open_ones = owed(case)
+        if not open_ones:
+            break
+        assert not case.target.asleep or standing(case) is not Standing.DISABLED
+        if case.id != open_ones[0].id:
+            case.id, case.target.fences = open_ones[0].id, []
+        case.wait()
+        runner.run(case.turn())
+        must_hold(case)
+    assert standing(case) is Standing.DISABLED
+    assert case.target.asleep
+    must_be_done(case)
 
 
 trouble = given(
     numbers=st.lists(st.integers(0, WILD), max_size=60),
-    only=st.sampled_from([(), ("change",), ("change", "works")]),
+    only=st.sampled_from([(), ("change",), ("change", "works"), SLEEPING]),
     because=st.sampled_from([Because.LOGIN, Because.CLOSE]),
     lockout=st.sampled_from(["", "3/600", "2/60"]),
+    dormant=st.booleans(),
 )
 
 
 @pytest.mark.slow
 @settings(max_examples=1000)
 @trouble
-@example(numbers=[], only=(), because=Because.CLOSE, lockout="")
-@example(numbers=[14, 13, 14], only=("change",), because=Because.LOGIN, lockout="3/600")  # late, then another candidate
+@example(numbers=[], only=(), because=Because.CLOSE, lockout="", dormant=True)
+@example(
+    numbers=[14, 13, 14], only=("change",), because=Because.LOGIN, lockout="3/600", dormant=False
+)  # late, then another candidate
 def test_nothing_is_lost_and_it_ends_done(world: World, runner: asyncio.Runner, **script: Any) -> None:
     play(world, runner, **script)
 

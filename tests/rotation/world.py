@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -30,7 +30,7 @@ from breakglass.model.people import SYSTEM, Actor, Role
 from breakglass.model.rotation import Because, Rotation, State
 from breakglass.model.secret import Secret
 from breakglass.model.target import Account, AccountId, Endpoint, Protocol, TargetId
-from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Place, Remainder
+from breakglass.plugin_api.rotator import Admission, ChangeRefused, CurrentRefused, Helper, Place, Remainder
 from breakglass.rotation.engine import Engine
 from breakglass.storage.store import Store
 from breakglass.storage.tables import META
@@ -131,6 +131,11 @@ class ModelTarget:
     fences: list[int] = field(default_factory=list)
     left: Sequence[Remainder] = ()
     name: str = "model"
+    asleep: bool = False
+    tells: bool = True
+    """Whether a disabled account is told from a wrong password."""
+    later: list[tuple[datetime, bool]] = field(default_factory=list)
+    """When which requests to enable or disable will have taken effect."""
 
     async def change(self, place: Place, current: Secret, new: Secret) -> None:
         async with self._alone("change"):
@@ -190,8 +195,67 @@ class ModelTarget:
             assert self._signs_in(secret)
             return self.left
 
+    async def enable(self, place: Place, helper: Helper) -> None:
+        await self._put(helper, "enable", asleep=False)
+
+    async def disable(self, place: Place, helper: Helper) -> None:
+        await self._put(helper, "disable", asleep=True)
+
+    async def _put(self, helper: Helper, call: str, *, asleep: bool) -> None:
+        async with self._alone(call):
+            trouble = self.script.choose(call, "down", "lost", "dropped", "late", "no", "odd", "crash", "crash-done")
+            self._helps(helper, trouble)
+            if trouble == "late":
+                self.later.append((self.clock.at + LIFE, asleep))
+                raise OutcomeUnknown("no answer", what_to_do="")
+            if trouble != "dropped":
+                self.asleep = asleep
+            if trouble == "crash-done":
+                raise Crash
+            if trouble in ("lost", "dropped"):
+                raise OutcomeUnknown("no answer", what_to_do="")
+
+    def _helps(self, helper: Helper, trouble: str) -> None:
+        match trouble:
+            case "down":
+                raise TargetDown("down", what_to_do="")
+            case "crash":
+                raise Crash
+            case "odd":
+                raise ValueError(helper.secret.reveal())
+            case "no":
+                raise ChangeRefused("may not", what_to_do="")
+        if helper.secret.reveal() != b"helper":
+            raise CurrentRefused("not this one", what_to_do="")
+
+    async def enabled(self, place: Place, helper: Helper) -> bool:
+        async with self._alone("enabled"):
+            self._helps(helper, self.script.choose("enabled", "down", "crash"))
+            return not self.asleep
+
+    async def admits(self, place: Place, secret: Secret) -> Admission:
+        async with self._alone("admits"):
+            if self.script.choose("admits", "unknown") == "unknown":
+                raise OutcomeUnknown("no answer", what_to_do="")
+            if not self.asleep:
+                return Admission.IN if self._signs_in(secret) else Admission.REFUSED
+            return Admission.SHUT if self.tells and secret.reveal() == self.password else Admission.REFUSED
+
+    async def reset(self, place: Place, helper: Helper, new: Secret) -> None:
+        async with self._alone("reset"):
+            assert new.reveal() in self.stored(), "a secret was sent that is not stored"
+            rotation = self.rotation()
+            assert rotation.state is State.APPLYING, "an act without its durable mark"
+            self.fences.append(rotation.fence)
+            trouble = self.script.choose("reset", "down", "lost", "dropped", "late", "no", "odd", "crash", "crash-done")
+            self._helps(helper, trouble)
+            self._take(trouble, new.reveal())
+
     def settle(self) -> None:
         """Requests that were under way for too long have taken effect."""
+        for _, asleep in [one for one in self.later if self.clock.at >= one[0]]:
+            self.asleep = asleep
+        self.later = [one for one in self.later if self.clock.at < one[0]]
         for _, until, new in self.under_way:
             if self.clock.at >= until:
                 self.password = new
@@ -200,6 +264,10 @@ class ModelTarget:
     def _signs_in(self, secret: Secret) -> bool:
         if self.refused_at and self.clock.at >= self.refused_at + self.within:
             self.refused = 0
+        if self.asleep:
+            if self.tells:
+                raise OutcomeUnknown("it is disabled", what_to_do="")
+            return False
         if secret.reveal() == self.password:
             self.refused = 0
             return True
@@ -279,6 +347,20 @@ class FakeVault:
             for one in opened:
                 one.wipe()
 
+    @asynccontextmanager
+    async def help(
+        self, account: AccountId, endpoint: Endpoint, credential: Credential, proven: Any, /
+    ) -> AsyncIterator[Secret]:
+        match self.script.choose("help", "sealed", "crash"):
+            case "sealed":
+                raise Sealed("sealed", what_to_do="")
+            case "crash":
+                raise Crash
+        secret = Secret(credential.sealed.removeprefix(_SEAL))
+        self.given.append(secret)
+        with secret:
+            yield secret
+
 
 class DyingStore:
     """The store as an engine sees it that may die before a step, or after it and before it learns what became of it."""
@@ -339,7 +421,15 @@ class Case:
     """One account on one target, with a credential that works there, and one rotation that is owed."""
 
     def __init__(
-        self, world: World, account: AccountId, script: Script, *, because: Because = Because.LOGIN, lockout: str = ""
+        self,
+        world: World,
+        account: AccountId,
+        script: Script,
+        *,
+        because: Because = Because.LOGIN,
+        lockout: str = "",
+        dormant: bool = False,
+        helped: bool = False,
     ) -> None:
         self.world, self.script, self.because = world, script, because
         self.grant = f"grt_{account[4:]}"
@@ -354,6 +444,11 @@ class Case:
             policy="pol_two",
             rotator="model",
             rotator_options=options,
+            dormant=dormant,
+            helper=AccountId(f"{account}-helper") if dormant or helped else None,
+        )
+        self.helper = replace(
+            self.account, id=AccountId(f"{account}-helper"), username="helper", dormant=False, helper=None
         )
         self.endpoint = Endpoint(protocol=Protocol.SSH, host="127.0.0.1", port=22, host_key="ssh-ed25519 AAAA")
         self.target = ModelTarget(script, world.clock, b"first", self.stored, self.rotation)
@@ -361,6 +456,8 @@ class Case:
             tries, seconds = lockout.split("/")
             self.target.tries, self.target.within = int(tries), timedelta(seconds=int(seconds))
         self.deposit("first")
+        if self.account.helper:
+            self.deposit("helper", self.helper.id)
         self.id = self.look(lambda look: look.find(Rotation, account=self.account.id)[0].id)
         if because is not Because.DEPOSIT:
             self._instead(because)
@@ -380,7 +477,10 @@ class Case:
     def new_engine(self) -> Engine:
         store: Any = DyingStore(self.world.store, self.script)
         estate: Any = SimpleNamespace(
-            roster=SimpleNamespace(account=lambda id: self.account, endpoint_of=lambda account: self.endpoint)
+            roster=SimpleNamespace(
+                account=lambda id: self.helper if id == self.helper.id else self.account,
+                endpoint_of=lambda account: self.endpoint,
+            )
         )
         self.vault = FakeVault(store, self.script)
         net: Any = Net(self.script)
@@ -389,12 +489,13 @@ class Case:
     def look(self, query: Callable[[Read], Any]) -> Any:
         return self.world.store.look(query)
 
-    def deposit(self, secret: str) -> None:
+    def deposit(self, secret: str, account: AccountId | None = None) -> None:
         """A custodian stores what is set on the target."""
-        version = self.world.store.look(rotate.next_version, self.account.id)
+        account = account or self.account.id
+        version = self.world.store.look(rotate.next_version, account)
         id = CredentialId(f"crd_{secrets.token_hex(10)}")
         sealed = _SEAL + secret.encode()
-        self.world.store.submit(CUSTODIAN, rotate.deposit, self.account.id, id, version, sealed).result(10)
+        self.world.store.submit(CUSTODIAN, rotate.deposit, account, id, version, sealed).result(10)
 
     def rotation(self) -> Rotation:
         found: Rotation = self.look(lambda look: look.get(Rotation, self.id))
@@ -431,7 +532,7 @@ def points_that_kill(script: Script) -> Iterator[None]:
     real = faults.reach
 
     def reach(point: str) -> None:
-        if point.startswith("rotation.") and script.choose(point, "crash"):
+        if point.startswith(("rotation.", "account.")) and script.choose(point, "crash"):
             raise Crash
 
     faults.reach = reach

@@ -428,3 +428,31 @@ def test_an_accounts_schedule_kind_and_dependants_are_read() -> None:
         account["rotates_with"] = wrong
         with pytest.raises(Malformed):
             parse(canonical.write(document))
+
+
+def test_an_account_that_sleeps_needs_a_helper_on_its_own_target() -> None:
+    document = copy.deepcopy(DOCUMENT)
+    [(id, account), *_] = document["accounts"].items()
+    others = {"name": "helper", "username": "helper"}
+    document["accounts"]["acc_helper"] = {**account, **others}
+    account.update(dormant=True, helper="acc_helper")
+    found = parse(canonical.write(document)).account(id)
+    assert (found.dormant, found.helper) == (True, "acc_helper")
+    elsewhere = "tgt_elsewhere"
+    document["targets"][elsewhere] = {**document["targets"][account["target"]], "name": "elsewhere"}
+    for wrong, of in (
+        ({"helper": id}, account),
+        ({"helper": "acc_nowhere"}, account),
+        ({"kit": True}, account),
+        ({"target": elsewhere}, document["accounts"]["acc_helper"]),
+        ({"dormant": True, "helper": id}, document["accounts"]["acc_helper"]),
+    ):
+        before = dict(of)
+        of.update(wrong)
+        with pytest.raises(Malformed):
+            parse(canonical.write(document))
+        of.clear()
+        of.update(before)
+    del account["helper"]
+    with pytest.raises(Malformed, match="has no helper"):
+        parse(canonical.write(document))

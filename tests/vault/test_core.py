@@ -233,6 +233,58 @@ def test_one_foreign_blob_and_none_is_released(world):
             )
 
 
+# -- help -------------------------------------------------------------------------------------------------------------
+def helped(world):
+    """The roster names another account of the same target as the helper of `PLACE`."""
+
+    def change(estate):
+        accounts = estate["accounts"]
+        accounts["acc_db1-helper"] = {**accounts[PLACE], "name": "helper", "username": "helper"}
+        accounts[PLACE]["helper"] = "acc_db1-helper"
+
+    world.change(change)
+
+
+def help_it(world, account=PLACE, deposited=None, endpoint=None, **said):
+    deposited = deposited or world.deposit("acc_db1-helper")
+    told = {"purpose": "help", "account": "acc_db1-helper", "credential": deposited.credential, **said}
+    return world.vault.release_help(account, endpoint or world.endpoint(), deposited, world.told(account, **told))
+
+
+def test_a_helper_is_released_for_the_account_that_names_it(world):
+    helped(world)
+    found = help_it(world)
+    assert found.username == "helper"
+    assert len(found.secret) == 32
+
+
+def test_nobody_helps_whom_the_roster_does_not_name(world):
+    with pytest.raises(NotEntitled):
+        help_it(world, deposited=world.deposit(PLACE))
+    helped(world)
+    for wrong in ({"account": "acc_db1-helper"}, {"endpoint": world.endpoint(OTHER_PLACE)}, {"purpose": "rotation"}):
+        with pytest.raises(NotEntitled):
+            help_it(world, **wrong)
+    with pytest.raises(NotEntitled):
+        help_it(world, credential="crd_other")
+    with pytest.raises(Tampered):
+        help_it(world, deposited=world.deposit(PLACE))
+
+
+def test_a_release_to_help_serves_once_and_not_with_what_was_replaced(world):
+    helped(world)
+    deposited = world.deposit("acc_db1-helper")
+    told = world.told(PLACE, purpose="help", account="acc_db1-helper", credential=deposited.credential)
+    world.vault.release_help(PLACE, world.endpoint(), deposited, told)
+    with pytest.raises(Replayed):
+        world.vault.release_help(PLACE, world.endpoint(), deposited, told)
+    gone = {"account": "acc_db1-helper", "version": 1}
+    world.log.append(world.vault, event("credential.previous", deposited.credential, world.clock.at, **gone))
+    world.vault.retire_credential(deposited.credential, world.log.evidence(world.log.size - 1))
+    with pytest.raises(Tampered):
+        help_it(world, deposited=deposited)
+
+
 # -- replay -----------------------------------------------------------------------------------------------------------
 def wrapped(world, stream="screen", session="ses_1"):
     public = b64decode(world.made.public.recording)

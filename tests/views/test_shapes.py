@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from breakglass.errors import Malformed, NotFound, WrongState
 from breakglass.flow import review as review_flow
+from breakglass.model.dormancy import Dormancy
 from breakglass.model.rotation import Rotation
 from breakglass.storage.tables import ENTITIES
 from breakglass.views import (
@@ -165,6 +166,9 @@ async def test_accounts_say_where_their_credential_stands(town: Town) -> None:
     with town.store.engine.begin() as conn:
         conn.execute(rotation.update().where(rotation.c.account == ACCOUNT), {"state": "done", "done_at": since})
     assert await town.store.read(standings, ACCOUNT) == {ACCOUNT: Standing("fresh", since)}
+    with town.store.engine.begin() as conn:
+        conn.execute(ENTITIES[Dormancy].insert(), {"id": ACCOUNT, "state": "disabled", "since": since})
+    assert await town.store.read(standings, ACCOUNT) == {ACCOUNT: Standing("dormant", since)}
 
 
 async def test_an_account_without_a_credential_says_so_and_takes_no_request(tmp_path: Path) -> None:

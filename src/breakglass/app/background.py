@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from breakglass.app.recordings import Playback
 from breakglass.audit import evidence, kits
 from breakglass.errors import BreakglassError, Refused, Sealed, Tampered, Unavailable
-from breakglass.flow import clock, custody, expire, kit, next_log, override, rotate, seal
+from breakglass.flow import clock, custody, dormant, expire, kit, next_log, override, rotate, seal
 from breakglass.identity.access import permit
 from breakglass.model.change import Fact
 from breakglass.model.people import SYSTEM
@@ -151,6 +151,8 @@ async def keep_schedule(node: "Node") -> None:
         try:
             if await node.store.read(rotate.overdue, node.estate.roster):
                 await node.store.run(SYSTEM, rotate.owe_overdue, node.estate.roster)
+            if await node.store.read(dormant.awake, node.estate.roster):
+                await node.store.run(SYSTEM, dormant.owe_awake, node.estate.roster)
             await _mind_kit(node)
             if await node.store.read(custody.overdue, node.estate.chain):
                 await node.store.run(SYSTEM, custody.note_overdue, node.estate.chain)

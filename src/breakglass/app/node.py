@@ -57,6 +57,7 @@ from breakglass.plugin_api.dial import Dial
 from breakglass.plugin_api.loading import load as load_plugins
 from breakglass.release import Releases
 from breakglass.rotation.engine import Engine
+from breakglass.rotation.waking import Waking
 from breakglass.storage import migrate, names, outbox, rosters
 from breakglass.storage.store import Clock, Store, SystemClock
 from breakglass.views.anchors import ExpectedAnchor
@@ -167,8 +168,9 @@ class Node:
             demo=self.demo if settings.demo else None,
         )
         gate = Gate(self.store, self.estate, services)
+        waking = Waking(self.store, self.estate, self.releases, plugins.rotators, self.dial)
         self.sessions = Sessions(
-            self.store, self.estate, self.releases, self.dial, self.recorders, gate, node=settings.node
+            self.store, self.estate, self.releases, self.dial, self.recorders, gate, waking.wake, node=settings.node
         )
         self.terminals = Terminals(self.sessions, Limits(), self.store.now)
         engine = Engine(self.store, self.estate, self.releases, self.vault.client, plugins.rotators, self.dial)

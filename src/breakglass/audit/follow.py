@@ -16,6 +16,8 @@ from breakglass.errors import Tampered
 from breakglass.model.change import Moves
 from breakglass.model.credential import Credential
 from breakglass.model.credential import State as CredentialState
+from breakglass.model.dormancy import Dormancy
+from breakglass.model.dormancy import State as DormancyState
 from breakglass.model.grant import Grant
 from breakglass.model.grant import State as GrantState
 from breakglass.model.recording import Recording
@@ -51,6 +53,7 @@ class Follow:
                 "recording",
                 "credential",
                 "rotation",
+                "dormancy",
                 "review",
                 "ticket",
             )
@@ -77,6 +80,8 @@ class Follow:
             "rotation.claimed": self._rotation_claimed,
             "rotation.discarded": self._rotation_discarded,
             "rotation.put_off": self._rotation_put_off,
+            "account.not_disabled": self._not_disabled,
+            **{f"account.{state}": self._dormancy for state in DormancyState},
             "review.opened": self._review_opened,
             "ticket.opened": self._ticket_opened,
             "ticket.closed": self._ticket_closed,
@@ -255,6 +260,16 @@ class Follow:
         elif to is RotationState.DONE:
             row.update(done_at=at, remains=event.text("remains"))
             self._move("credential", event.text("credential"), CredentialState.CURRENT, Credential.MOVES)
+
+    def _dormancy(self, event: Event, at: int) -> None:
+        to = DormancyState(event.kind.removeprefix("account."))
+        self._not_disabled(event, at)
+        self._move("dormancy", event.about, to, Dormancy.MOVES)
+        self._find("dormancy", event.about)["since"] = at
+
+    def _not_disabled(self, event: Event, at: int) -> None:
+        """The first fact makes the row: nothing was known of how the account stands before."""
+        self.rows["dormancy"].setdefault(event.about, {"state": DormancyState.ENABLED, "since": at})
 
     # -- reviews and tickets -------------------------------------------------------------------------------------------
     def _review_opened(self, event: Event, at: int) -> None:

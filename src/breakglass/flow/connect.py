@@ -56,7 +56,7 @@ def begin(
     running = [s for s in work.find(Session, grant=grant.id) if s.state is not sessions.State.ENDED]
     if len(running) >= AT_ONCE:
         raise Refused("Too many connections are open.", what_to_do="Close some of them first.", about=grant.id)
-    credential = _usable(work, account)
+    credential = usable(work, account.id)
     new = Session(
         id=session,
         grant=grant.id,
@@ -125,19 +125,19 @@ def _live_grant(work: Work, account: Account) -> Grant:
     )
 
 
-def _usable(work: Work, account: Account) -> Credential:
+def usable(work: Work, account: AccountId) -> Credential:
     """The current credential, unless a rotation may have touched the target: then no stored secret is sure to work."""
-    if any(r.touched for r in work.find(Rotation, account=account.id) if r.state is not State.DONE):
+    if any(r.touched for r in work.find(Rotation, account=account) if r.state is not State.DONE):
         raise Busy(
             "The password of this account is being changed.",
             what_to_do="Try again in a moment. If it lasts: `breakglass rotate list` says why.",
-            about=account.id,
+            about=account,
         )
-    found = work.find(Credential, account=account.id, state=credentials.State.CURRENT)
+    found = work.find(Credential, account=account, state=credentials.State.CURRENT)
     if not found:
         raise Refused(
             "No credential is stored for this account.",
             what_to_do="A custodian stores it with `breakglass estate store`.",
-            about=account.id,
+            about=account,
         )
     return found[0]

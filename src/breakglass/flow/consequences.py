@@ -29,6 +29,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "rotation.unknown": ("alert",),
     "rotation.reconcile": ("alert", "ticket"),
     "rotation.put_off": ("alert",),
+    "account.not_disabled": ("alert", "ticket"),
     "review.opened": ("alert", "ticket"),
     "review.signed": ("alert", "ticket"),
     "roster.proposed": ("alert",),

@@ -30,6 +30,8 @@ from breakglass.trust.roster import Roster
 LEASE = timedelta(seconds=60)
 """Longer than the longest act on a target (rotation.turn)."""
 WAIT_FOR_SESSIONS = timedelta(seconds=30)
+FIRST_PAUSE = timedelta(seconds=15)
+LONGEST_PAUSE = timedelta(hours=1)
 SIGN_IN_FOR = timedelta(seconds=20)
 """A session that connects has taken the password and signs in with it within this time."""
 WAIT_FOR_SIGN_INS = timedelta(minutes=2)
@@ -52,6 +54,14 @@ def owe_after(work: Work, account: AccountId, because: Because, grant: str) -> R
         next_at=work.now,
     )
     return work.apply(rotations.owe(rotation))
+
+
+def owe_later(work: Work, before: Rotation, because: Because, problem: str) -> Rotation:
+    """Owe another one because `before` did not reach all that it should: it comes ever later."""
+    tries = before.tries + 1
+    until = work.now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(tries, 12))
+    rotation = owe_after(work, before.account, because, "")
+    return work.apply(rotations.put_off(rotation, until=until, problem=problem, code="", tries=tries))
 
 
 def demand(work: Work, account: AccountId, because: Because = Because.DEMAND) -> Rotation:
@@ -139,7 +149,7 @@ def claim(work: Work, id: RotationId) -> Rotation | None:
 
 def stage(work: Work, held: Rotation, id: CredentialId, version: int, sealed: bytes) -> Rotation:
     """Raises `WrongState` when somebody stored a credential since this one was made."""
-    rotation = _held(work, held)
+    rotation = under_fence(work, held)
     if version != next_version(work, rotation.account):
         raise WrongState("Somebody stored a credential meanwhile.", what_to_do="Nothing: another is made.", about=id)
     candidate = Credential(
@@ -154,47 +164,47 @@ def stage(work: Work, held: Rotation, id: CredentialId, version: int, sealed: by
 
 
 def discard(work: Work, held: Rotation, problem: str) -> Rotation:
-    rotation = _held(work, held)
+    rotation = under_fence(work, held)
     return work.apply(rotations.discard(rotation, candidate(work, rotation), problem=problem))
 
 
 def apply(work: Work, held: Rotation) -> Rotation | None:
     """The candidate is about to be sent. None while a session of the account signs in with the password of before."""
-    rotation = _held(work, held)
+    rotation = under_fence(work, held)
     if not rotation.touched and _signs_in(work, rotation):
         return None
     return work.apply(rotations.move(rotation, State.APPLYING))
 
 
 def move(work: Work, held: Rotation, to: State, problem: str = "") -> Rotation:
-    return work.apply(rotations.move(_held(work, held), to, problem=problem))
+    return work.apply(rotations.move(under_fence(work, held), to, problem=problem))
 
 
 def guess(work: Work, held: Rotation, credential: Credential, guesses: int) -> Rotation:
     """A login comes that the target may refuse."""
-    return work.apply(rotations.guess(_held(work, held), credential, guesses=guesses, now=work.now))
+    return work.apply(rotations.guess(under_fence(work, held), credential, guesses=guesses, now=work.now))
 
 
 def refuse(work: Work, held: Rotation, until: datetime, problem: str) -> Rotation:
-    rotation = _held(work, held)
+    rotation = under_fence(work, held)
     return work.apply(rotations.refuse(rotation, candidate(work, rotation), until=until, problem=problem))
 
 
 def put_off(
     work: Work, held: Rotation, until: datetime, problem: str, code: str = "", to: State | None = None
 ) -> Rotation:
-    return work.apply(rotations.put_off(_held(work, held), until=until, problem=problem, code=code, to=to))
+    return work.apply(rotations.put_off(under_fence(work, held), until=until, problem=problem, code=code, to=to))
 
 
 def give_back(work: Work, held: Rotation, until: datetime, why: str) -> Rotation:
-    return work.apply(rotations.give_back(_held(work, held), until=until, why=why))
+    return work.apply(rotations.give_back(under_fence(work, held), until=until, why=why))
 
 
 def finish(
     work: Work, held: Rotation, remains: str, traces: str = "", dependents: Sequence[AccountId] = ()
 ) -> Rotation:
     """`dependents` are owed a change, too; theirs carry on no further, so that a circle of accounts comes to rest."""
-    rotation = _held(work, held)
+    rotation = under_fence(work, held)
     if rotation.because is not Because.DEPENDENT:
         for one in dependents:
             if current(work, one):
@@ -210,7 +220,7 @@ def finish(
 
 def release(work: Work, held: Rotation, purpose: str, wanted: Sequence[CredentialId]) -> Rotation:
     """Tell the log that the engine takes these secrets for this rotation; the vault asks for this entry."""
-    rotation = _held(work, held)
+    rotation = under_fence(work, held)
     data = {
         "purpose": purpose,
         "account": rotation.account,
@@ -261,8 +271,12 @@ def others_run(look: Read, rotation: Rotation) -> list[Session]:
 
 def in_use(look: Read, rotation: Rotation) -> bool:
     """Somebody works as the account, or did and may again: a look at the target would be no look of before."""
-    return any(s.state is not sessions.State.ENDED for s in look.find(Session, account=rotation.account)) or any(
-        g.state is grants.State.ACTIVE for g in look.find(Grant, account=rotation.account)
+    return used(look, rotation.account)
+
+
+def used(look: Read, account: AccountId) -> bool:
+    return any(s.state is not sessions.State.ENDED for s in look.find(Session, account=account)) or any(
+        g.state is grants.State.ACTIVE for g in look.find(Grant, account=account)
     )
 
 
@@ -309,7 +323,7 @@ def _woken(work: Work, rotation: Rotation) -> Rotation:
     return work.apply(rotations.wake(rotation, now=work.now))
 
 
-def _held(work: Work, held: Rotation) -> Rotation:
+def under_fence(work: Work, held: Rotation) -> Rotation:
     """As it stands, with the lease renewed and the refused logins that its holder counted. Raises `TakenOver` under an
     older fence."""
     permit(work.actor, "run", held.id)

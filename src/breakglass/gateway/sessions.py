@@ -38,6 +38,8 @@ from breakglass.storage.store import Done, Store
 
 DIAL_TIMEOUT = 15.0
 HEAD_EVERY = 5.0
+Wake = Callable[[Account, SessionId], Awaitable[None]]
+"""Enables an account that sleeps between uses, right before its login. Raises what keeps it from that."""
 _log = logging.getLogger(__name__)
 
 
@@ -58,11 +60,12 @@ class Sessions:
         dial: Dial,
         recorders: Recorders,
         gate: Gate,
+        wake: Wake,
         *,
         node: str,
     ) -> None:
         self.store, self.estate, self.releases, self.dial = store, estate, releases, dial
-        self.recorders, self.node, self._gate = recorders, node, gate
+        self.recorders, self.node, self._gate, self._wake = recorders, node, gate, wake
         self.live: dict[SessionId, Live] = {}
         self._ends: list[tuple[SessionId, RecordingId, recordings.State, int, str, int, str]] = []
         """Ends that the database has not taken yet."""
@@ -125,6 +128,7 @@ class Sessions:
             ):
                 faults.reach("session.released")
                 await self.store.read(connect.still_allowed, session, begun.grant.id)
+                await self._wake(wanted, session)
                 upstream = await open_upstream(self.dial, place.endpoint, username, secret, timeout=DIAL_TIMEOUT)
             try:
                 faults.reach("session.dialled")

@@ -34,6 +34,8 @@ class Because(StrEnum):
     SCHEDULE = "schedule"
     DEPENDENT = "dependent"
     """An account changed on which this one depends."""
+    DORMANT = "dormant"
+    """The account should be disabled on its target, and is not proven to be."""
 
 
 class State(StrEnum):
@@ -166,16 +168,16 @@ def refuse(rotation: Rotation, candidate: Credential, *, until: datetime, proble
 
 
 def put_off(
-    rotation: Rotation, *, until: datetime, problem: str, code: str, to: State | None = None
+    rotation: Rotation, *, until: datetime, problem: str, code: str, to: State | None = None, tries: int | None = None
 ) -> Change[Rotation]:
-    """It could not go on: try again later with the same candidate. `code` is the error's.
+    """It could not go on: try again later with the same candidate. `code` is the error's, `tries` one more by itself.
 
     In the same state; or, with `to`, in one that is as true: `staged` when it is certain that nothing was sent.
     """
     value = replace(
         rotation,
         state=to or rotation.state,
-        tries=rotation.tries + 1,
+        tries=rotation.tries + 1 if tries is None else tries,
         next_at=until,
         problem=problem,
         leased_until=None,

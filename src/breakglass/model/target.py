@@ -118,3 +118,8 @@ class Account:
     """Whether its credential is in the emergency kit."""
     rotates_with: tuple[AccountId, ...] = ()
     """Accounts that depend on this one: each change here owes one there."""
+    helper: AccountId | None = None
+    """A privileged account on the same target that acts for this one where it can't sign in itself: to enable it, and
+    to reset its secret when no stored one works."""
+    dormant: bool = False
+    """Disabled on its target between uses."""

@@ -13,6 +13,7 @@ are its most important answer, because they decide what the engine believes:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from breakglass.errors import Refused
@@ -69,6 +70,57 @@ class Rotator(Protocol):
     async def end_remains(self, place: Place, secret: Secret) -> Sequence[Remainder]:
         """End what still runs as the account (sessions, processes), other than the rotator's own connection; returns
         what could not be ended, empty when nothing remains."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Helper:
+    """A privileged account on the same target, which acts for one that can't sign in itself."""
+
+    place: Place
+    secret: Secret
+
+
+class Admission(StrEnum):
+    """What becomes of a login with a secret that is known to be right."""
+
+    IN = "in"
+    SHUT = "shut"
+    """Turned away because the account is disabled: the target took the secret, and said so."""
+    REFUSED = "refused"
+    """Turned away as with a wrong secret: the target does not tell the two apart."""
+
+
+@runtime_checkable
+class Disables(Protocol):
+    """A rotator that can also disable an account between uses, so that no secret and no key lets anybody in as it.
+
+    The module's errors mean the same here, and `CurrentRefused` that the helper's secret is refused."""
+
+    async def enable(self, place: Place, helper: Helper) -> None:
+        """Let the account sign in again. Idempotent."""
+        ...
+
+    async def disable(self, place: Place, helper: Helper) -> None:
+        """No new login as the account, by any means. Idempotent."""
+        ...
+
+    async def enabled(self, place: Place, helper: Helper) -> bool:
+        """What the target says to the helper: may the account sign in?"""
+        ...
+
+    async def admits(self, place: Place, secret: Secret) -> Admission:
+        """Try a login, as `works` does, and tell a disabled account from a wrong secret where the target does."""
+        ...
+
+
+@runtime_checkable
+class Resets(Protocol):
+    """A rotator that can also set an account's secret from another account."""
+
+    async def reset(self, place: Place, helper: Helper, new: Secret) -> None:
+        """Set `new`, whatever was set before. The module's errors mean the same here, and `CurrentRefused` that the
+        helper's secret is refused. Idempotent."""
         ...
 
 

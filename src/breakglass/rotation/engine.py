@@ -21,7 +21,8 @@ from breakglass.model.people import SYSTEM
 from breakglass.model.rotation import Because, Rotation, State
 from breakglass.model.target import Account, AccountId
 from breakglass.plugin_api.dial import Dial
-from breakglass.plugin_api.rotator import Place, Rotator
+from breakglass.plugin_api.rotator import Rotator
+from breakglass.rotation.help import help_of, place_of
 from breakglass.rotation.hold import pause
 from breakglass.rotation.keeper import Keeper, Minted, Releases, Vault
 from breakglass.rotation.turn import Turn
@@ -47,7 +48,7 @@ class Engine:
         dial: Dial,
     ) -> None:
         self.store, self.estate, self.rotators, self.dial = store, estate, rotators, dial
-        self.keeper = Keeper(releases, vault)
+        self.releases, self.keeper = releases, Keeper(releases, vault)
         self._busy: set[AccountId] = set()
         self._rest_until = 0.0
 
@@ -72,7 +73,8 @@ class Engine:
         minted: Minted | None = None
         try:
             account = self.estate.roster.account(rotation.account)
-            place = self._place(account)
+            place = place_of(self.estate.roster, account, self.dial)
+            help = help_of(self.store, self.releases, self.estate.roster, account, self.dial)
             rotator = self._rotator(account)
             minted = await self._vault_is_open(rotation, account)
         except Unavailable as away:  # sealed, too: custodians may take hours, and that is no failure of the rotation
@@ -89,7 +91,7 @@ class Engine:
             until = self.store.now() + pause(held.tries)
             await self.store.run(SYSTEM, rotate.put_off, held, until, trouble.message, trouble.code)
             return True
-        turn = Turn(self.store, self.keeper, rotator, place, account, held, since, minted)
+        turn = Turn(self.store, self.keeper, rotator, place, account, held, since, minted, help)
         await turn.run()
         return True
 
@@ -129,14 +131,6 @@ class Engine:
         with contextlib.suppress(Tampered):  # the turn itself puts that down
             await self.keeper.check(await self.store.read(_credential, rotation.candidate))
         return None
-
-    def _place(self, account: Account) -> Place:
-        return Place(
-            dial=self.dial,
-            endpoint=self.estate.roster.endpoint_of(account),
-            username=account.username,
-            options=account.rotator_options,
-        )
 
     def _rotator(self, account: Account) -> Rotator:
         if (found := self.rotators.get(account.rotator)) is None:

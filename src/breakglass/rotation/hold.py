@@ -11,19 +11,24 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 
-from breakglass.errors import BreakglassError, HostKeyMismatch, OutcomeUnknown, TargetDown
-from breakglass.flow import rotate
+from breakglass import faults
+from breakglass.errors import BreakglassError, HostKeyMismatch, OutcomeUnknown, Sealed, TargetDown
+from breakglass.flow import dormant, rotate
 from breakglass.model.credential import Credential
+from breakglass.model.dormancy import State as Standing
 from breakglass.model.people import SYSTEM
-from breakglass.model.rotation import Rotation, State
+from breakglass.model.rotation import Rotation, State, TakenOver
 from breakglass.model.secret import Secret
 from breakglass.model.target import Account
-from breakglass.plugin_api.rotator import Place, Rotator
+from breakglass.plugin_api.rotator import Disables, Place, Rotator
+from breakglass.rotation.help import Help
 from breakglass.rotation.keeper import Keeper
 from breakglass.rotation.lockout import Lockout
+from breakglass.rotation.waking import enable, no_helper
 from breakglass.storage.store import Store
 from breakglass.storage.work import Work
 from breakglass.vault.asking import Purpose
+from breakglass.vault.clock import ClockWentBack
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,12 +54,16 @@ class Hold:
         account: Account,
         held: Rotation,
         since: float,
+        help: Help | None,
     ) -> None:
         """`since` is the monotonic second before which `held` was claimed."""
         self.store, self.keeper, self.rotator, self.place, self.account = store, keeper, rotator, place, account
         self.held, self._since = held, since
         self.limit = Lockout()
+        self.help = help
         self._reached = held.tries == 0
+        self._enabled = not isinstance(rotator, Disables)
+        """False until this turn has seen that the account may sign in."""
 
     async def works(self, one: Credential, secret: Secret) -> bool:
         """Whether the target takes it. Counted durably before it is tried."""
@@ -82,6 +91,7 @@ class Hold:
     @asynccontextmanager
     async def open(self, purpose: Purpose, wanted: Sequence[Credential]) -> AsyncIterator[Sequence[Secret]]:
         await self._must_answer()
+        await self._enable()
         async with self.keeper.open(self.held, self.account, self.place.endpoint, wanted, purpose) as secrets:
             yield secrets
 
@@ -99,6 +109,36 @@ class Hold:
                 f"{endpoint} can't be reached ({type(error).__name__}).", what_to_do="It is tried again."
             ) from None
         self._reached = True
+
+    async def _enable(self) -> None:
+        """An account that sleeps between uses can't show which secret works. What is not known to be disabled may."""
+        if self._enabled or not isinstance(self.rotator, Disables):
+            return
+        if not await self.store.read(dormant.may_sleep, self.account):
+            self._enabled = True
+            return
+        if self.help is None:
+            raise no_helper(self.account)
+        settled = await self.store.read(dormant.settles_at, self.held)
+        if settled > self.store.now():
+            await self.mark(rotate.give_back, settled, "An earlier request to enable or disable it may be under way.")
+            raise Over
+        was = await self.run_step(dormant.enabling_to_rotate)
+        faults.reach("account.enabling")
+        try:
+            async with self.in_time(), self.help.given(self.held.id) as helper:
+                await enable(self.rotator, self.place, helper)
+        except (Sealed, ClockWentBack, TakenOver):
+            raise
+        except (BreakglassError, TimeoutError) as error:
+            if was is not Standing.ENABLED:
+                raise OutcomeUnknown(
+                    f"It could not be enabled. {words(error)}", what_to_do="It is tried again."
+                ) from None
+        else:
+            await self.run_step(dormant.enabled_to_rotate)
+            faults.reach("account.enabled")
+        self._enabled = True
 
     def in_time(self) -> asyncio.Timeout:
         """For an act on the target: it ends before the lease that its mark renewed."""

@@ -17,7 +17,7 @@ from breakglass.model.ids import CredentialId
 from breakglass.model.people import SYSTEM, Actor
 from breakglass.model.rotation import Rotation
 from breakglass.model.secret import Secret
-from breakglass.model.target import Account, Endpoint
+from breakglass.model.target import Account, AccountId, Endpoint
 from breakglass.release import deposited
 from breakglass.vault.asking import Deposited, Purpose
 
@@ -46,6 +46,9 @@ class Releases(Protocol):
         proven: Any,
         /,
     ) -> AbstractAsyncContextManager[Sequence[Secret]]: ...
+    def help(
+        self, account: AccountId, endpoint: Endpoint, credential: Credential, proven: Any, /
+    ) -> AbstractAsyncContextManager[Secret]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,14 +19,15 @@ from datetime import timedelta
 from breakglass import faults
 from breakglass.codec import instant
 from breakglass.errors import BreakglassError, OutcomeUnknown, Sealed, Tampered, TargetDown, Unavailable
-from breakglass.flow import rotate
+from breakglass.flow import dormant, rotate
 from breakglass.model import trace
 from breakglass.model.credential import Credential
 from breakglass.model.rotation import Because, Rotation, State, TakenOver
 from breakglass.model.secret import Secret
 from breakglass.model.target import Account
-from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Looks, Place, Rotator
+from breakglass.plugin_api.rotator import Admission, ChangeRefused, CurrentRefused, Disables, Looks, Place, Rotator
 from breakglass.rotation import lockout, probe
+from breakglass.rotation.help import Help
 from breakglass.rotation.hold import SO_THAT_IT_DOES_NOT_LOCK, Hold, Over, pause, where, words
 from breakglass.rotation.keeper import Keeper, Minted
 from breakglass.storage.store import Store
@@ -52,9 +53,10 @@ class Turn(Hold):
         held: Rotation,
         since: float,
         minted: Minted | None,
+        help: Help | None = None,
     ) -> None:
         """`minted` is the new candidate of a rotation that has none."""
-        super().__init__(store, keeper, rotator, place, account, held, since)
+        super().__init__(store, keeper, rotator, place, account, held, since, help)
         self._minted = minted
         self._sends = 0
         self._refused: set[str] = set()
@@ -226,6 +228,7 @@ class Turn(Hold):
                 raise
             except BreakglassError as error:
                 self._remains = f"not looked at: {error.message}"
+        await self._disable()
         remains = (self._remains or "")[:REMAINS_MAX]
         await self.mark(rotate.finish, remains, self._traces, self.account.rotates_with)
         faults.reach("rotation.done")
@@ -244,6 +247,49 @@ class Turn(Hold):
             self._remains = "\n".join(f"{one.kind} {one.what}" for one in left)
         except Exception as error:
             self._remains = f"not looked at: {words(error)}"
+
+    async def _disable(self) -> None:
+        """An account that sleeps between uses is disabled, and proven to be. Where that fails the change is done all
+        the same, so that nobody is locked out: people are told, and another change is owed that tries it again."""
+        if not self.account.dormant or await self.store.read(rotate.in_use, self.held):
+            return
+        again = isinstance(self.rotator, Disables)
+        try:
+            login = await self._disabled_login()
+        except (Sealed, ClockWentBack, TakenOver, Over):
+            raise
+        except Exception as error:
+            await self.run_step(dormant.not_disabled, words(error), again=again)
+            return
+        if login is not None:
+            await self.run_step(dormant.disabled, login)
+            faults.reach("account.disabled")
+
+    async def _disabled_login(self) -> str | None:
+        """What became of a login with the right secret; None where somebody works as the account again."""
+        rotator, help = self.rotator, self.help
+        if help is None or not isinstance(rotator, Disables):
+            raise Unavailable(f"The rotator {rotator.name} disables no accounts.", what_to_do="Correct the roster.")
+        candidate = await self.candidate()
+        async with self.open(Purpose.PROBE, [candidate]) as (secret,):
+            if not await self.works(candidate, secret):
+                raise OutcomeUnknown("The target refuses the new password.", what_to_do="It is tried again.")
+            if not await self.run_step(dormant.disabling):
+                return None
+            faults.reach("account.disabling")
+            async with self.in_time(), help.given(self.held.id) as helper:
+                await rotator.disable(self.place, helper)
+                faults.reach("account.disable-sent")
+                if await rotator.enabled(self.place, helper):
+                    raise OutcomeUnknown("The target says that it is enabled still.", what_to_do="It is tried again.")
+            await self.mark(rotate.guess, candidate, self.held.guesses + 1)
+            async with self.in_time():
+                login = await rotator.admits(self.place, secret)
+        if login is not Admission.REFUSED:
+            self.counted(0)
+        if login is Admission.IN:
+            raise OutcomeUnknown("The target lets it in although it is disabled.", what_to_do="Look on the target.")
+        return login.value
 
     async def _look(self, new: Secret) -> None:
         """What people left behind since the last look: at a close it is for the review. It blocks nothing."""

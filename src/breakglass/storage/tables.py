@@ -22,7 +22,7 @@ from sqlalchemy import (
     text as sql,
 )
 
-from breakglass.model import credential, grant, recording, request, review, rotation, session, ticket, trace
+from breakglass.model import credential, dormancy, grant, recording, request, review, rotation, session, ticket, trace
 from breakglass.storage.columns import Instant, Span, Word, guard, text
 
 META = MetaData()
@@ -140,6 +140,12 @@ look_t = _table(
     Column("taken_at", Instant, nullable=False),
     text("traces"),
 )
+dormancy_t = _table(
+    "dormancy",
+    _id(),
+    Column("state", Word(dormancy.State), nullable=False),
+    Column("since", Instant, nullable=False),
+)
 review_t = _table(
     "review",
     _id(),
@@ -181,6 +187,7 @@ ENTITIES: dict[type[Any], Table] = {
     credential.Credential: credential_t,
     rotation.Rotation: rotation_t,
     trace.Look: look_t,
+    dormancy.Dormancy: dormancy_t,
     review.Review: review_t,
     ticket.Ticket: ticket_t,
     ticket.TicketLine: ticket_line_t,

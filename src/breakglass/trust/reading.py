@@ -228,11 +228,34 @@ def accounts(obj: Obj, targets: Mapping[str, Target], policies: Mapping[str, Pol
             password=_password(rules),
             kit=one.take("kit", bool, default=False),
             rotates_with=tuple(map(AccountId, _names(one, "rotates_with", frozenset(obj.value) - {id}))),
+            helper=AccountId(one.id("helper", "acc")) if "helper" in one.value else None,
+            dormant=one.take("dormant", bool, default=False),
         )
         rules.done()
         one.done()
     _once("account", [f"{account.name} on {account.target}" for account in found.values()])
+    for id, account in found.items():
+        _can_be_helped(account, found, f"{obj.path}.{id}")
     return found
+
+
+def _can_be_helped(account: Account, others: Mapping[str, Account], path: str) -> None:
+    """Who helps signs in on the same target at any time; who sleeps needs one, and is of no use in an emergency kit."""
+    helper = others.get(account.helper or "")
+    if account.helper is not None and (helper is None or helper is account or helper.target != account.target):
+        raise Malformed(f"{path}.helper is not another account of the same target.", what_to_do="Name one that is.")
+    if helper is not None and helper.dormant:
+        raise Malformed(f"{path}.helper is dormant itself.", what_to_do="Name one that can always sign in.")
+    if account.dormant and helper is None:
+        raise Malformed(
+            f"{path} is dormant and has no helper.",
+            what_to_do="Name in `helper` a privileged account of the same target, which enables and disables it.",
+        )
+    if account.dormant and account.kit:
+        raise Malformed(
+            f"{path} is dormant and in the emergency kit.",
+            what_to_do="Choose one: who opens the kit could not sign in with a disabled account.",
+        )
 
 
 def _names(one: Obj, name: str, allowed: frozenset[str]) -> list[str]:

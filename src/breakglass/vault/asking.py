@@ -14,6 +14,8 @@ class Purpose(StrEnum):
     SESSION = "session"
     ROTATION = "rotation"
     PROBE = "probe"
+    HELP = "help"
+    """A privileged account acts for another one of its target, as the roster says."""
     REPLAY = "replay"
     KIT = "kit"
 

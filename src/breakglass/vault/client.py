@@ -138,6 +138,10 @@ class VaultClient:
         )
         return cast(tuple[Secret, ...], found)
 
+    def release_help(self, account: str, endpoint: Endpoint, deposited: Deposited, evidence: Evidence) -> Released:
+        found = self._call("release_help", account=account, endpoint=endpoint, deposited=deposited, evidence=evidence)
+        return cast(Released, found)
+
     def release_replay(
         self,
         statements: Sequence[Signed],

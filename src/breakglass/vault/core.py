@@ -189,6 +189,24 @@ class Vault(Kits):
                 _use_up(opened, state, entry.size)
             return tuple(secrets)
 
+    def release_help(self, account: str, endpoint: Endpoint, deposited: Deposited, evidence: Evidence) -> Released:
+        """The login of the account that the roster names as this one's helper, towards the endpoint of both.
+
+        Raises `NotEntitled`, `Replayed`, `Tampered`, `WrongState`, `Unavailable`.
+        """
+        checked("acc", account)
+        with self._opened() as opened:
+            chain, now = opened.loaded(), opened.now()
+            helper = judge.judge_help(chain.head, account, endpoint)
+            entry = opened.release(evidence, account, now)
+            entry.must_say(purpose=Purpose.HELP, account=helper.id, credential=deposited.credential)
+            _must_not_be_retired(opened.state.retired.get(helper.id, Retired()), deposited, entry)
+            state = opened.with_used(entry)
+            secret = open_deposited(opened, Placed(account=helper.id, deposited=deposited))
+            with _wiped_on_error(secret):
+                _use_up(opened, state, entry.size)
+            return Released(username=helper.username, secret=secret)
+
     def release_replay(
         self,
         statements: Sequence[Signed],

@@ -128,6 +128,15 @@ def judge_place(roster: Roster, account: str, endpoint: Endpoint) -> Account:
     return found
 
 
+def judge_help(roster: Roster, account: str, endpoint: Endpoint) -> Account:
+    """The account that the roster of now names as this one's helper, on the same endpoint. Raises `NotEntitled`."""
+    found = judge_place(roster, account, endpoint)
+    helper = roster.accounts.get(found.helper or "")
+    if helper is None or roster.endpoint_of(helper) != endpoint:
+        raise _no("The roster names no account there that helps this one.", account[:60], "Load the newest roster.")
+    return helper
+
+
 def judge_replay(
     chain: Chain,
     statements: Sequence[Signed],

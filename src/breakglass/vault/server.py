@@ -25,8 +25,8 @@ from breakglass.vault.wire import Broken, Channel, error_header
 
 CALLS = (
     "status", "unseal_share", "seal", "load_roster", "sign", "catch_up", "confirm", "open_grant", "unknown_grants",
-    "adopt_grants", "void_grant", "mint", "store", "check", "release_session", "release_rotation", "release_replay",
-    "confirm_clock", "rotate_kek", "rewrap", "retire_kek", "override", "begin_rekey", "finish_rekey",
+    "adopt_grants", "void_grant", "mint", "store", "check", "release_session", "release_rotation", "release_help",
+    "release_replay", "confirm_clock", "rotate_kek", "rewrap", "retire_kek", "override", "begin_rekey", "finish_rekey",
     "prove_share", "retire_credential", "next_log", "make_kit", "check_slots", "begin_slot", "finish_slot",
 )  # fmt: skip
 CONNECTIONS = 64

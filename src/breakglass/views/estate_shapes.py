@@ -14,8 +14,8 @@ class Account:
     policy: str
     rotate_at: str
     credential: str
-    """`none`, `fresh`, `exposed` (somebody is in), `owed` (a change is owed or under way) or `failed` (no stored secret
-    works: it needs a person)."""
+    """`none`, `fresh`, `dormant` (fresh, and disabled on the target), `exposed` (somebody is in), `owed` (a change is
+    owed or under way) or `failed` (no stored secret works: it needs a person)."""
     custody: str = ""
     """The worst state of the custody items that belong to it (views.custody); empty without any."""
 

@@ -81,6 +81,7 @@ def _release(t: _Told) -> str:
     return {
         "kit": f"Passwords are released into emergency kit {t['number']}: {t['accounts']}.",
         "session": f"The password of {t.where} is released to the gateway for {t.who}'s session; nobody sees it.",
+        "help": f"The password of {t.where} is released to act for {say.where(t.book.place(t.about))}; nobody sees it.",
         "replay": f"{t.who} opens a recording of {t.where}.",
     }.get(t["purpose"], f"The password of {t.where} is released to the rotation engine ({t['purpose']}).")
 
@@ -140,6 +141,18 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     ),
     "rotation.discarded": lambda t: f"The new password of {t.where} was set aside before it was sent: {t['problem']}",
     "rotation.done": _done,
+    "account.enabling": lambda t: f"{t.where} is about to be enabled on its target.",
+    "account.enabled": lambda t: f"{t.where} is enabled on its target, until nobody uses it any more.",
+    "account.disabling": lambda t: f"{t.where} is about to be disabled on its target.",
+    "account.disabled": lambda t: (
+        f"{t.where} is disabled, and proven to be: the target says so, and "
+        + (
+            "it took the right password and let nobody in."
+            if t["login"] == "shut"
+            else "the right password is refused."
+        )
+    ),
+    "account.not_disabled": lambda t: f"{t.where} is NOT disabled, or not proven to be: {t['problem']}",
     "target.looked": lambda t: f"What stands on the target of {t.where} was looked at, to compare the next look with.",
     "credential.stored": lambda t: f"{t.who} stored a credential for {t.where} (version {t['version']}).",
     "credential.previous": lambda t: f"Version {t['version']} of the credential of {t.where} is the previous one now.",

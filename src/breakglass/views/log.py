@@ -158,6 +158,15 @@ def _read(index: int, leaf: bytes, opened: Openings) -> dict[str, Any]:
 
 
 _MACHINERY = frozenset(
-    {"rotation.claimed", "rotation.waits", "rotation.woken", "rotation.freed", "recording.head", "credential.previous"}
+    {
+        "rotation.claimed",
+        "rotation.waits",
+        "rotation.woken",
+        "rotation.freed",
+        "recording.head",
+        "credential.previous",
+        "account.enabling",
+        "account.disabling",
+    }
 )
 """Marks for the machine: true, in the log, and of no help to somebody who reads a story."""

@@ -16,6 +16,7 @@ _BECAUSE = {
     Because.SUSPICION: "because somebody may know it",
     Because.SCHEDULE: "by its schedule",
     Because.DEPENDENT: "because an account that it depends on has changed",
+    Because.DORMANT: "because the account does not stand disabled or enabled as it should",
 }
 _STATE = {
     State.OWED: "is owed",

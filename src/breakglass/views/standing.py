@@ -1,6 +1,6 @@
 """Where each account's credential stands.
 
-none ──▶ fresh ──▶ exposed (somebody is in) ──▶ owed ──▶ fresh (changed and proven)
+none ──▶ fresh ──▶ exposed (somebody is in) ──▶ owed ──▶ fresh (changed and proven) ──▶ dormant (and disabled)
                                                  └─▶ failed: no stored password works on the target; it needs a person
 """
 
@@ -12,9 +12,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 
 from breakglass.model import credential as credentials
+from breakglass.model import dormancy as dormancies
 from breakglass.model import rotation as rotations
 from breakglass.model import session as sessions
 from breakglass.model.credential import Credential
+from breakglass.model.dormancy import Dormancy
 from breakglass.model.rotation import Rotation
 from breakglass.model.session import Session
 from breakglass.model.target import AccountId
@@ -25,7 +27,7 @@ from breakglass.views.rows import columns
 @dataclass(frozen=True, slots=True)
 class Standing:
     state: str
-    """`none`, `fresh`, `exposed`, `owed` or `failed`."""
+    """`none`, `fresh`, `dormant`, `exposed`, `owed` or `failed`."""
     since: datetime | None
     """Since when; None where no change was made yet, or nothing is stored."""
 
@@ -51,8 +53,11 @@ def standings(look: Read, account: str = "") -> Mapping[AccountId, Standing]:
     failed = since(select(r.account, func.min(r.owed_at)).where(*needs_a_person).group_by(r.account))
     is_in = those(s.account, s.state != sessions.State.ENDED)
     exposed = since(select(s.account, func.min(s.started_at)).where(*is_in).group_by(s.account))
+    d = columns(Dormancy)
+    disabled = those(d.id, d.state == dormancies.State.DISABLED)
+    sleeps = since(select(d.id, d.since).where(*disabled))
     done = since(select(r.account, func.max(r.done_at)).where(*those(r.account)).group_by(r.account))
-    worst_first = (("failed", failed), ("exposed", exposed), ("owed", owed))
+    worst_first = (("failed", failed), ("exposed", exposed), ("owed", owed), ("dormant", sleeps))
     found: dict[AccountId, Standing] = {}
     for id in stored.scalars():
         worst = next(((state, when[id]) for state, when in worst_first if id in when), None)

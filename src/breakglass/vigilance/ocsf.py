@@ -36,6 +36,7 @@ FINDINGS: Mapping[str, int] = {
     "override.signed": 4,
     "witness.waits": 3,
     "rotation.reconcile": 4,
+    "account.not_disabled": 4,
     "grant.refused": 4,
     "recording.truncated": 4,
     "recording.lost": 5,

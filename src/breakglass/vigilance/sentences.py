@@ -52,6 +52,11 @@ def _release(s: Scene) -> Sentence:
             return say(
                 f"Passwords were taken out for emergency kit {s.text('number')}", f"{s.text('accounts')}.", WARNING
             )
+        case "help":
+            for_ = s.roster.accounts.get(s.told.about)
+            return say(
+                f"Breakglass took out the password of {s.account} to act for {for_.username if for_ else s.told.about}"
+            )
         case purpose:
             return say(f"Breakglass took out the password of {s.account} ({purpose})", f"{s.told.about}.")
 
@@ -134,6 +139,11 @@ _WORDS: dict[str, Words] = {
         CRITICAL,
     ),
     "rotation.put_off": _put_off,
+    "account.not_disabled": lambda s: say(
+        f"{s.account} is not disabled on its target, or not proven to be",
+        f"{s.text('problem')} It is owed a change, and tried again by itself. `breakglass rotate` shows it.",
+        CRITICAL,
+    ),
     "review.opened": lambda s: say(
         f"{s.requester}'s use of {s.account} waits for its review",
         f"An auditor who neither asked nor approved: `breakglass review {s.told.about}`. Until then the account rests.",

@@ -27,6 +27,7 @@ BECAUSE = {
     "suspicion": "Somebody may know it",
     "schedule": "By its schedule",
     "dependent": "An account that it depends on changed",
+    "dormant": "It should be disabled between uses, or no more",
 }
 
 

@@ -14,13 +14,14 @@ import asyncssh
 
 from breakglass.errors import OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
-from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Place
-from breakglass.plugins.over_ssh.account import UnixAccount, advice, wipe
+from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Helper, Place
+from breakglass.plugins.over_ssh.account import advice, wipe
 from breakglass.plugins.over_ssh.command import Become, Lost, NotBegun, with_rights
+from breakglass.plugins.over_ssh.dormant import HelpedUnixAccount
 from breakglass.plugins.over_ssh.login import LoginRefused, signed_in
 
 
-class LinuxPassword(UnixAccount):
+class LinuxPassword(HelpedUnixAccount):
     """A Unix password over SSH. Keeps the contract of `breakglass.plugin_api.rotator`."""
 
     name = "linux-password"
@@ -39,6 +40,13 @@ class LinuxPassword(UnixAccount):
                         f"{error.message} Nothing was changed.", what_to_do=error.what_to_do, about=error.about
                     ) from None
                 await self._set(connection, place, become, current, line)
+        finally:
+            wipe(line)
+
+    async def reset(self, place: Place, helper: Helper, new: Secret) -> None:
+        line = _line(place.username, new)
+        try:
+            await self._as_helper(place, helper, "chpasswd", line)
         finally:
             wipe(line)
 

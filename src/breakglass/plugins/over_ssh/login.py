@@ -34,6 +34,8 @@ _HOST_KEY_ALGORITHMS = {
 }
 """Key type to signature algorithms (RFC 8332 for RSA: never SHA-1)."""
 
+_EXPIRED = "account has expired"
+"""What sshd passes on of pam_unix's words, as a banner (RFC 4252, 5.4)."""
 _GOODBYE_FOR = 2.0
 """Seconds that closing may take; afterwards the connection is dropped."""
 
@@ -42,6 +44,13 @@ class LoginRefused(Refused):
     """The target definitely refuses this secret for this login."""
 
     code = "login_refused"
+
+
+class TurnedAway(OutcomeUnknown):
+    """The target took the secret, and closed the connection without a word on it."""
+
+    expired = False
+    """Whether it said that the account has expired: then the secret was right (pam_unix(8) looks at it first)."""
 
 
 class _OneSecret(asyncssh.SSHClient):
@@ -54,6 +63,10 @@ class _OneSecret(asyncssh.SSHClient):
         self._method = ""
         self.sent = False
         self.refused = False
+        self.expired = False
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:
+        self.expired = self.expired or (self.sent and _EXPIRED in msg)
 
     def forget(self) -> None:
         self._password, self._key = "", None
@@ -150,12 +163,17 @@ def _meaning(place: Place, client: _OneSecret, error: Exception) -> Refused | Ou
             about=where,
         )
     if client.sent:
-        return OutcomeUnknown(
+        closed = isinstance(error, asyncssh.DisconnectError)
+        unknown = TurnedAway if closed else OutcomeUnknown
+        told = unknown(
             f"{where} took the {what} of {login} and neither accepted nor refused it ({type(error).__name__}).",
             what_to_do="Nothing is decided: it is tried again. If it stays so, look at the target's sshd log: a second "
             "factor, an expired password, or a limit on tries.",
             about=where,
         )
+        if isinstance(told, TurnedAway):
+            told.expired = client.expired
+        return told
     if isinstance(error, asyncssh.PermissionDenied):
         return OutcomeUnknown(
             f"{where} offers {login} no sign-in by {what}.",

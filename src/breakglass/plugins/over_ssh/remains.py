@@ -122,13 +122,19 @@ echo breakglass-done
 """
 
 
-def script(username: str) -> bytes:
-    """The script for this login. Raises `Malformed` for a name that no Unix account has."""
+def checked_login(username: str) -> str:
+    """Raises `Malformed` for a name that no Unix account has."""
     if not _LOGIN.fullmatch(username):
         raise Malformed(
             "This login is no name of a Unix account.",
             what_to_do="Use the account's name on the target: letters, digits, dot, dash and underscore.",
         )
+    return username
+
+
+def script(username: str) -> bytes:
+    """The script for this login. Raises `Malformed` for a name that no Unix account has."""
+    checked_login(username)
     return _SCRIPT.replace("@ACCOUNT@", username).replace("@PATTERN@", username.replace(".", "[.]")).encode()
 
 

@@ -21,11 +21,10 @@ from psycopg import sql
 from breakglass.errors import OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
 from breakglass.model.trace import MOST, Trace
-from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Place, Remainder
-from breakglass.plugins.postgresql.signing import LoginRefused, Session, signed_in
+from breakglass.plugin_api.rotator import Admission, ChangeRefused, CurrentRefused, Helper, Place, Remainder
+from breakglass.plugins.postgresql import helping
+from breakglass.plugins.postgresql.signing import LoginRefused, NotPermitted, Session, signed_in
 
-_MAYBE = ("08", "40003", "57", "XX")
-"""Beginnings of SQLSTATE after which it may have happened: connection, completion unknown, intervention, internal."""
 _END_WITHIN = 5.0
 _OTHERS = """
 SELECT pid, application_name, coalesce(state, '') FROM pg_stat_activity
@@ -110,15 +109,40 @@ class PostgreSQL:
             raise _not_told(place, "what was left behind there") from None
         return sorted(Trace(kind, " ".join(str(what).split())) for kind, rows in found for (what,) in rows)[:MOST]
 
+    # -- by another role -----------------------------------------------------------------------------------------------
+
+    async def enable(self, place: Place, helper: Helper) -> None:
+        await self._alter(place, helper, lambda _: sql.SQL("LOGIN"))
+
+    async def disable(self, place: Place, helper: Helper) -> None:
+        await self._alter(place, helper, lambda _: sql.SQL("NOLOGIN"))
+
+    async def enabled(self, place: Place, helper: Helper) -> bool:
+        return await helping.may_sign_in(place, helper, connect=self._connect_within, answer=self._answer_within)
+
+    async def admits(self, place: Place, secret: Secret) -> Admission:
+        try:
+            async with signed_in(place, secret, within=self._connect_within):
+                return Admission.IN
+        except NotPermitted:
+            return Admission.SHUT
+        except LoginRefused:
+            return Admission.REFUSED
+
+    async def reset(self, place: Place, helper: Helper, new: Secret) -> None:
+        await self._alter(place, helper, lambda session: _password(session, place, new))
+
+    async def _alter(self, place: Place, helper: Helper, what: helping.What) -> None:
+        await helping.alter(place, helper, what, connect=self._connect_within, answer=self._answer_within)
+
     async def _set(self, place: Place, session: Session, new: Secret) -> None:
-        verifier = session.pgconn.encrypt_password(new.reveal(), place.username.encode(), b"scram-sha-256").decode()
-        command = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(place.username), sql.Literal(verifier))
+        command = sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(place.username), _password(session, place, new))
         try:
             async with asyncio.timeout(self._answer_within.total_seconds()):
                 await session.execute(command)
         except (psycopg.Error, OSError) as error:  # TimeoutError is one
             code = getattr(error, "sqlstate", None) or ""
-            if code and not code.startswith(_MAYBE):
+            if code and not code.startswith(helping.MAYBE):
                 raise ChangeRefused(
                     f"{place.endpoint} refused the new password of {place.username} (SQLSTATE {code}).",
                     what_to_do="Look into the server's log. A role may change its own password, unless an extension "
@@ -143,6 +167,12 @@ class PostgreSQL:
             what_to_do=refused.what_to_do,
             about=str(place.endpoint),
         )
+
+
+def _password(session: Session, place: Place, new: Secret) -> sql.Composable:
+    """`PASSWORD 'SCRAM-SHA-256$…'`: a verifier, made here (RFC 5803)."""
+    verifier = session.pgconn.encrypt_password(new.reveal(), place.username.encode(), b"scram-sha-256").decode()
+    return sql.SQL("PASSWORD {}").format(sql.Literal(verifier))
 
 
 class _Sent(OutcomeUnknown):

@@ -29,8 +29,12 @@ _PORT = 5432
 _NOT_NOW = ("53", "57P")
 """Beginnings of SQLSTATE: insufficient resources; shutting down, starting up."""
 _WRONG_PASSWORD = "28P01"  # noqa: S105 (SQLSTATE invalid_password)
+_MAY_NOT = "28000"
+"""invalid_authorization_specification: said before the password by pg_hba.conf, after it of a role without LOGIN."""
 _SASL = (10).to_bytes(4, "big")
 """AuthenticationSASL."""
+_OK = b"R" + (8).to_bytes(4, "big") + bytes(4)
+"""AuthenticationOk."""
 _MOST = 16 * 1024
 
 
@@ -38,6 +42,10 @@ class LoginRefused(Refused):
     """The target definitely refuses this password for this role."""
 
     code = "login_refused"
+
+
+class NotPermitted(OutcomeUnknown):
+    """The password was right, and the role may not sign in (NOLOGIN)."""
 
 
 @asynccontextmanager
@@ -70,7 +78,7 @@ async def _connect(place: Place, secret: Secret, folder: str, within: timedelta,
                 require_auth="scram-sha-256",
             )
     except (psycopg.Error, OSError) as error:
-        raise _meaning(place, said.sqlstate(), error) from None
+        raise _meaning(place, said, error) from None
 
 
 class Said:
@@ -100,6 +108,10 @@ class Said:
         kept = bytes(first[9:length]).replace(b"SCRAM-SHA-256-PLUS\0", b"")
         return b"R" + (8 + len(kept)).to_bytes(4, "big") + _SASL + kept + bytes(first[length:])
 
+    def authenticated(self) -> bool:
+        """Whether the server said AuthenticationOk: the password was right, whatever came after it."""
+        return _OK in self._data
+
     def sqlstate(self) -> str:
         """Of the first ErrorResponse (protocol 3.0: `E`, int32 length, then fields of a type byte and text, each ended
         by a zero byte; `C` is the code); empty where there is none."""
@@ -113,9 +125,9 @@ class Said:
         return ""
 
 
-def _meaning(place: Place, code: str, error: Exception) -> Refused | OutcomeUnknown | TargetDown:
+def _meaning(place: Place, said: "Said", error: Exception) -> Refused | OutcomeUnknown | TargetDown:
     """What an ended attempt says of the password. The server's own words stay out of it."""
-    where = str(place.endpoint)
+    where, code = str(place.endpoint), said.sqlstate()
     if code == _WRONG_PASSWORD:
         return LoginRefused(
             f"{where} refused the password of {place.username}.",
@@ -126,6 +138,12 @@ def _meaning(place: Place, code: str, error: Exception) -> Refused | OutcomeUnkn
         return TargetDown(
             f"{where} takes no connection now ({code}).",
             what_to_do="Nothing was changed; it is retried.",
+            about=where,
+        )
+    if code == _MAY_NOT and said.authenticated():
+        return NotPermitted(
+            f"{where} took the password of {place.username}, which may not sign in.",
+            what_to_do="The role has no LOGIN: `ALTER ROLE … LOGIN`, unless it should sleep.",
             about=where,
         )
     return OutcomeUnknown(

@@ -19,8 +19,8 @@ from breakglass.codec.sshwire import line as key_line
 from breakglass.errors import Malformed, OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
 from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Place
-from breakglass.plugins.over_ssh.account import UnixAccount
 from breakglass.plugins.over_ssh.command import Lost, NotBegun, Ran
+from breakglass.plugins.over_ssh.dormant import HelpedUnixAccount
 from breakglass.plugins.over_ssh.login import LoginRefused, is_key, private_key, signed_in
 
 _FILE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]{0,200}")
@@ -59,7 +59,7 @@ echo 'breakglass-key set'
 """
 
 
-class SshAuthorizedKeys(UnixAccount):
+class SshAuthorizedKeys(HelpedUnixAccount):
     """An SSH key in authorized_keys(5). Keeps the contract of `breakglass.plugin_api.rotator`."""
 
     name = "ssh-authorized-keys"

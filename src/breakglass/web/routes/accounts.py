@@ -41,6 +41,7 @@ def add(pages: Pages) -> None:
             beside=beside,
             target=target,
             domain=head.domains[target.domain].name,
+            dormant=head.account(AccountId(id)).dormant,
             is_key=head.account(AccountId(id)).secret is SecretKind.SSH_KEY,
             takes_sessions=target.endpoint.protocol is Protocol.SSH,
             refusal=refusal,
