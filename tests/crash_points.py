@@ -101,6 +101,8 @@ ELSEWHERE = {
         ),
         "tests/test_dormant.py: only for an account that sleeps between uses",
     ),
+    "rotation.resetting": "tests/rotation/test_grid.py: only where no stored password works",
+    "rotation.reset": "the same",
     "call:begin_rekey": "tests/test_rekey.py: only when custodians make new shares",
     "call:finish_rekey": "the same",
     "call:prove_share": "the same",

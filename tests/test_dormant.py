@@ -181,6 +181,24 @@ async def test_a_helper_that_is_refused_is_told_and_looked_after(tmp_path: Path)
         assert await world.sleeps()
 
 
+async def test_a_password_that_was_changed_by_hand_is_reset(tmp_path: Path) -> None:
+    async with sleeping(tmp_path) as world:
+        await world.store(ACCOUNT, world.account.password)
+        await world.settled()
+        by_hand = fresh_secret()
+        set_password(world.account.name, by_hand)
+        await world.carol.call("POST", f"/api/accounts/{ACCOUNT}/rotate")
+        await world.settled()
+        assert await world.sleeps()
+        assert await linux().admits(world.place(), by_hand) is Admission.REFUSED  # type: ignore[attr-defined]
+        entries = await world.ivy.call("GET", "/api/audit/entries?limit=100")
+        texts = [one["text"] for one in entries]
+        assert any("resets the password" in text for text in texts), texts
+        assert any("a person must look" in text for text in texts), texts
+        verified = await world.cli("--json", "audit", "verify")
+        assert verified.code == 0, verified.out + verified.err
+
+
 async def failed(world: Sleeping) -> bool:
     return (await world.stands())[HELPER] == "failed"
 

@@ -36,6 +36,8 @@ POINTS = frozenset(
         "rotation.applied",
         "rotation.verified",
         "rotation.done",
+        "rotation.resetting",
+        "rotation.reset",
         "account.enabling",
         "account.enable-sent",
         "account.enabled",

@@ -12,11 +12,12 @@ import pytest
 from breakglass.errors import HostKeyMismatch, OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, Protocol
-from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
+from breakglass.plugin_api.rotator import ChangeRefused, Helper, Place, Rotator
 from breakglass.plugins.ldap import plugin
 from breakglass.plugins.ldap.signing import policy_error
 from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
 from tests.plugins.directory import nothing_runs
+from tests.plugins.helped import HelpedContract
 from tests.plugins.unix import Direct
 from tests.servers.slapd import SUFFIX, Slapd, running_slapd
 
@@ -52,6 +53,20 @@ def place(server: Slapd, account: tuple[str, Secret]) -> Place:
 @pytest.fixture
 def current(account: tuple[str, Secret]) -> Secret:
     return account[1]
+
+
+class TestHelped(HelpedContract):
+    TELLS = False
+
+    @pytest.fixture
+    def helper(self, server: Slapd) -> Helper:
+        dn, secret = server.account(helps=True)
+        return Helper(place=at(server, dn), secret=secret)
+
+    @pytest.fixture
+    def powerless(self, server: Slapd) -> Helper:
+        dn, secret = server.account()
+        return Helper(place=at(server, dn), secret=secret)
 
 
 class TestEntry(RotatorContract):

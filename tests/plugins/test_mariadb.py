@@ -12,9 +12,10 @@ import pytest
 from breakglass.errors import HostKeyMismatch, OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
 from breakglass.model.target import Endpoint, Protocol
-from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
+from breakglass.plugin_api.rotator import ChangeRefused, Helper, Place, Rotator
 from breakglass.plugins.mariadb import plugin
 from breakglass.testing.rotator_contract import Leave, Linger, RotatorContract, fresh_secret
+from tests.plugins.helped import HelpedContract
 from tests.plugins.unix import Direct
 from tests.servers.mariadb import MariaDb, running_mariadb
 
@@ -69,6 +70,31 @@ def stock(place: Place, secret: Secret) -> "pymysql.Connection[Any]":
         password=secret.reveal().decode(),
         autocommit=True,
     )
+
+
+class TestHelped(HelpedContract):
+    @pytest.fixture
+    def account(self, server: MariaDb) -> tuple[str, Secret]:
+        return make_account(server)
+
+    @pytest.fixture
+    def helper(self, server: MariaDb) -> Helper:
+        name, secret = make_account(server, "CREATE USER ON *.*", "SELECT ON mysql.*")
+        return Helper(place=at(server, name), secret=secret)
+
+    @pytest.fixture
+    def powerless(self, server: MariaDb) -> Helper:
+        name, secret = make_account(server)
+        return Helper(place=at(server, name), secret=secret)
+
+    async def test_no_password_of_a_reset_reaches_the_servers_log(
+        self, rotator: Any, place: Place, helper: Helper, server: MariaDb
+    ) -> None:
+        new = fresh_secret()
+        await rotator.reset(place, helper, new)
+        log = server.general_log.read_text()
+        assert "IDENTIFIED BY PASSWORD" in log, "the search finds what is there"
+        assert new.reveal().decode() not in log
 
 
 class TestAccount(RotatorContract):

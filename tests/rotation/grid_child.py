@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -26,8 +27,8 @@ from breakglass.flow import rotate
 from breakglass.flow.consequences import CONSEQUENCES
 from breakglass.model.rotation import Rotation, State
 from breakglass.model.secret import Secret
-from breakglass.model.target import Account, Endpoint, Protocol, TargetId
-from breakglass.plugin_api.rotator import ChangeRefused, Place, Rotator
+from breakglass.model.target import Account, AccountId, Endpoint, Protocol, TargetId
+from breakglass.plugin_api.rotator import ChangeRefused, Helper, Place, Rotator
 from breakglass.rotation import hold
 from breakglass.rotation.engine import Engine
 from breakglass.storage.store import Store
@@ -38,6 +39,7 @@ from tests.rotation.world import Tally
 SEAL = b"sealed:"
 ACT_WITHIN = 3.0
 LATE = 1.0
+HELPER = AccountId("acc_helper")
 
 
 class Clock:
@@ -54,11 +56,15 @@ class Clock:
 class Troubled:
     """A real rotator with one trouble in its first `change`."""
 
-    def __init__(self, real: Rotator, trouble: str, marker: Path) -> None:
+    def __init__(self, real: Rotator, trouble: str, marker: Path, *, in_reset: bool) -> None:
+        self._in_reset = in_reset
         self.name, self._real, self._trouble, self._marker = real.name, real, trouble, marker
         self._late: set[asyncio.Task[None]] = set()
 
     async def change(self, place: Place, current: Secret, new: Secret) -> None:
+        if self._in_reset:
+            await self._real.change(place, current, new)
+            return
         if self._trouble == "ok" or self._marker.exists():
             await self._real.change(place, current, new)
             return
@@ -85,6 +91,30 @@ class Troubled:
 
     async def end_remains(self, place: Place, secret: Secret) -> Sequence[Any]:
         return await self._real.end_remains(place, secret)
+
+    async def reset(self, place: Place, helper: Helper, new: Secret) -> None:
+        """The same troubles, in the first reset."""
+        real: Any = self._real
+        if self._trouble == "ok" or self._marker.exists():
+            await real.reset(place, helper, new)
+            return
+        self._marker.touch()
+        match self._trouble:
+            case "lost-reply":
+                await real.reset(place, helper, new)
+            case "late":
+                kept = Helper(place=helper.place, secret=Secret(helper.secret.reveal())), Secret(new.reveal())
+                self._late.add(asyncio.ensure_future(self._reset_later(place, *kept)))
+            case "refusal":
+                raise ChangeRefused("not this one", what_to_do="")
+            case "timeout":
+                await asyncio.sleep(60)
+        raise OutcomeUnknown("no answer", what_to_do="")
+
+    async def _reset_later(self, place: Place, helper: Helper, new: Secret) -> None:
+        await asyncio.sleep(LATE)
+        real: Any = self._real
+        await real.reset(place, helper, new)
 
     async def landed(self) -> None:
         await asyncio.gather(*self._late)
@@ -114,6 +144,11 @@ class OpenVault:
     ) -> AsyncIterator[Sequence[Secret]]:
         yield [Secret(one.sealed.removeprefix(SEAL)) for one in wanted]
 
+    @asynccontextmanager
+    async def help(self, account: str, endpoint: Endpoint, credential: Any, proven: Any, /) -> AsyncIterator[Secret]:
+        with Secret(credential.sealed.removeprefix(SEAL)) as secret:
+            yield secret
+
 
 def opened(config: dict[str, Any], clock: Clock | None = None) -> Store:
     store = Store(f"sqlite:///{config['database']}", Tally(), CONSEQUENCES, clock or Clock(0))
@@ -136,15 +171,27 @@ def account_of(config: dict[str, Any]) -> Account:
         id=config["account"], name="one", target=TargetId("tgt_one"), username=config["username"],
         justification="it is needed", scenario="everything is down", policy="pol_two", rotator=rotator(config).name,
         rotator_options={"lockout": "50/5", **config["options"]},
+        helper=HELPER if "helper" in config else None,
     )  # fmt: skip
+
+
+def helper_of(config: dict[str, Any]) -> Account:
+    """The account that helps, where the configuration has one."""
+    named = config.get("helper", {"username": "", "options": {}})
+    return replace(
+        account_of(config), id=HELPER, username=named["username"], helper=None, rotator_options=named["options"]
+    )
 
 
 async def main(config: dict[str, Any]) -> int:
     hold.ACT_WITHIN = ACT_WITHIN
     clock = Clock(config.get("ahead", 0))
     store, account, endpoint = opened(config, clock), account_of(config), endpoint_of(config)
-    troubled = Troubled(rotator(config), config["trouble"], Path(config["marker"]))
-    roster = SimpleNamespace(account=lambda id: account, endpoint_of=lambda account: endpoint)
+    helper = helper_of(config)
+    troubled = Troubled(rotator(config), config["trouble"], Path(config["marker"]), in_reset="helper" in config)
+    roster = SimpleNamespace(
+        account=lambda id: helper if id == HELPER else account, endpoint_of=lambda account: endpoint
+    )
     estate, vault, dial = SimpleNamespace(roster=roster), OpenVault(store), Direct()
     engine = Engine(store, estate, vault, vault, {account.rotator: troubled}, dial)  # type: ignore[arg-type]
     until = monotonic() + 40
@@ -167,4 +214,4 @@ if __name__ == "__main__":
     sys.exit(asyncio.run(main(json.loads(Path(sys.argv[1]).read_text()))))
 
 
-__all__ = ["SEAL", "account_of", "endpoint_of", "opened", "rotate", "rotator"]
+__all__ = ["HELPER", "SEAL", "account_of", "endpoint_of", "opened", "rotate", "rotator"]

@@ -247,6 +247,34 @@ async def test_where_nothing_works_a_person_helps_it_on(world: World) -> None:
     assert open_ones == []
 
 
+async def test_where_nothing_works_the_helper_resets_it_to_the_same_candidate(world: World) -> None:
+    case = world.case(helped=True)
+    case.target.password = b"changed by hand"
+    await until_done(case)
+    assert len(case.credentials()) == 2, "the candidate is the one that was staged"
+    assert case.target.calls.count("reset") == 1
+    assert case.current() == case.target.password
+    said = kinds(case)
+    assert said.index("reconcile") < said.index("applied") < said.index("verified"), "people are told all the same"
+    facts = [one.fact for one in world.log.facts if one.fact.about == case.id and one.fact.kind == "rotation.applying"]
+    assert [fact.data.get("by") for fact in facts] == [None, case.helper.id]
+    assert not case.target.locked
+
+
+async def test_a_helper_that_may_not_reset_leaves_it_to_a_person(world: World) -> None:
+    case = world.case([14] * 3, ("reset",), helped=True)
+    case.target.password = b"changed by hand"
+    for _ in range(3):
+        await case.turn()
+        case.wait()
+    assert case.rotation().touched
+    assert case.target.password == b"changed by hand"
+    assert len(case.credentials()) == 2
+    case.deposit("changed by hand")
+    await until_done(case)
+    assert case.current() == case.target.password
+
+
 async def test_a_target_restored_from_a_backup_is_found_by_an_older_password(world: World) -> None:
     case = world.case()
     await until_done(case)

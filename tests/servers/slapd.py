@@ -42,8 +42,11 @@ overlay ppolicy
 ppolicy_default "cn=default,ou=policies,{suffix}"
 ppolicy_hash_cleartext
 ppolicy_use_lockout
-access to attrs=userPassword by self write by anonymous auth by * none
+access to attrs=userPassword by self write by dn.onelevel="ou=helpers,{suffix}" write by anonymous auth by * none
+access to attrs=pwdAccountLockedTime by dn.onelevel="ou=helpers,{suffix}" write by * none
 access to dn.subtree="ou=people,{suffix}" by self write by users write by * none
+access to dn.subtree="ou=helpers,{suffix}" by self write by users write by * none
+access to dn.subtree="ou=policies,{suffix}" by users write by * none
 access to * by users read by * none
 """
 _ENTRIES = """
@@ -53,6 +56,9 @@ objectClass: organization
 o: example
 
 dn: ou=people,{suffix}
+objectClass: organizationalUnit
+
+dn: ou=helpers,{suffix}
 objectClass: organizationalUnit
 
 dn: ou=policies,{suffix}
@@ -93,12 +99,18 @@ class Slapd:
         if done.returncode:
             raise RuntimeError(f"{tool}: {done.stderr}")
 
-    def account(self) -> tuple[str, Secret]:
+    def account(self, *, helps: bool = False) -> tuple[str, Secret]:
+        """`helps`: it may lock the others, and set their passwords."""
         name, password = f"u{secrets.token_hex(5)}", fresh_secret()
-        dn = f"uid={name},ou=people,{SUFFIX}"
+        dn = f"uid={name},ou={'helpers' if helps else 'people'},{SUFFIX}"
         more = f"objectClass: inetOrgPerson\ncn: {name}\nsn: {name}\nuserPassword: {password.reveal().decode()}\n"
         self.admin("ldapadd", f"dn: {dn}\n{more}")
         return dn, password
+
+    def lock_after(self, failures: int) -> None:
+        """How many refused binds lock an entry from now on."""
+        policy = f"dn: cn=default,ou=policies,{SUFFIX}\nchangetype: modify\n"
+        self.admin("ldapmodify", f"{policy}replace: pwdMaxFailure\npwdMaxFailure: {failures}\n")
 
     def start(self) -> None:
         path = str(self.folder / "sock").replace("/", "%2F")

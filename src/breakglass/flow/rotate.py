@@ -168,12 +168,13 @@ def discard(work: Work, held: Rotation, problem: str) -> Rotation:
     return work.apply(rotations.discard(rotation, candidate(work, rotation), problem=problem))
 
 
-def apply(work: Work, held: Rotation) -> Rotation | None:
-    """The candidate is about to be sent. None while a session of the account signs in with the password of before."""
+def apply(work: Work, held: Rotation, by: str = "") -> Rotation | None:
+    """The candidate is about to be sent, `by` the account's helper where it is a reset. None while a session of the
+    account signs in with the password of before."""
     rotation = under_fence(work, held)
     if not rotation.touched and _signs_in(work, rotation):
         return None
-    return work.apply(rotations.move(rotation, State.APPLYING))
+    return work.apply(rotations.move(rotation, State.APPLYING, by=by))
 
 
 def move(work: Work, held: Rotation, to: State, problem: str = "") -> Rotation:

@@ -5,7 +5,7 @@
               │         │ │   ╲      ▼          │
               │         │ └── unknown ── (probe: new works)
               └ refused ┘        │
-                             reconcile: nothing that is stored works; probed on, and people are told
+                             reconcile: nothing that is stored works; people are told, a helper resets it
 
 A candidate is stored before it is sent anywhere and is never deleted; a retry sends the *same* candidate. `fence`
 counts who works on it: an act under an older fence is refused, so that two nodes never write at once.
@@ -64,7 +64,7 @@ class Rotation:
     MOVES: ClassVar[Moves] = {
         _S.OWED: frozenset({_S.STAGED}),
         _S.STAGED: frozenset({_S.APPLYING, _S.UNKNOWN, _S.OWED}),
-        _S.APPLYING: frozenset({_S.APPLIED, _S.UNKNOWN, _S.REFUSED, _S.STAGED}),
+        _S.APPLYING: frozenset({_S.APPLIED, _S.UNKNOWN, _S.REFUSED, _S.STAGED, _S.RECONCILE}),
         _S.APPLIED: frozenset({_S.VERIFIED, _S.UNKNOWN}),
         _S.UNKNOWN: frozenset({_S.APPLYING, _S.VERIFIED, _S.RECONCILE}),
         _S.VERIFIED: frozenset({_S.DONE}),
@@ -139,11 +139,14 @@ def discard(rotation: Rotation, candidate: Credential, *, problem: str) -> Chang
     return Change(value, (Fact("rotation.discarded", rotation.id, data),), also=(unused,))
 
 
-def move(rotation: Rotation, to: State, *, problem: str = "") -> Change[Rotation]:
-    """Put down what happened on the target, or what will be tried next. `problem` is words, never a secret."""
+def move(rotation: Rotation, to: State, *, problem: str = "", by: str = "") -> Change[Rotation]:
+    """Put down what happened on the target, or what will be tried next. `problem` is words, never a secret; `by` the
+    account that acts, where it is another one."""
     data: dict[str, str | int | bool] = {"account": rotation.account, "grant": rotation.grant, "fence": rotation.fence}
     if problem:
         data["problem"] = problem
+    if by:
+        data["by"] = by
     return Change(replace(rotation, state=to, problem=problem), (Fact(f"rotation.{to}", rotation.id, data),))
 
 
@@ -172,7 +175,8 @@ def put_off(
 ) -> Change[Rotation]:
     """It could not go on: try again later with the same candidate. `code` is the error's, `tries` one more by itself.
 
-    In the same state; or, with `to`, in one that is as true: `staged` when it is certain that nothing was sent.
+    In the same state; or, with `to`, in one that is as true: `staged` when it is certain that nothing was sent,
+    `reconcile` when a reset certainly changed nothing.
     """
     value = replace(
         rotation,

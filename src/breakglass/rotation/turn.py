@@ -4,7 +4,8 @@
                                 │       │
     applying (a crash) ─────────┴──▶ unknown ─▶ probe: new, old, then every retained secret
                                                  new works ─▶ prove       another works ─▶ send the same candidate
-                                                 none works ─▶ reconcile: people are told, and it is probed on
+                                                 none works ─▶ reconcile: people are told; the helper resets it to
+                                                               the same candidate, or a person stores what holds
 
 Each act on the target has a durable mark right before it, under the turn's fence, and ends before the lease that this
 mark renewed. What an act's ending means is the rotator's contract (plugin_api.rotator): whatever that does not name
@@ -22,10 +23,20 @@ from breakglass.errors import BreakglassError, OutcomeUnknown, Sealed, Tampered,
 from breakglass.flow import dormant, rotate
 from breakglass.model import trace
 from breakglass.model.credential import Credential
+from breakglass.model.people import SYSTEM
 from breakglass.model.rotation import Because, Rotation, State, TakenOver
 from breakglass.model.secret import Secret
 from breakglass.model.target import Account
-from breakglass.plugin_api.rotator import Admission, ChangeRefused, CurrentRefused, Disables, Looks, Place, Rotator
+from breakglass.plugin_api.rotator import (
+    Admission,
+    ChangeRefused,
+    CurrentRefused,
+    Disables,
+    Looks,
+    Place,
+    Resets,
+    Rotator,
+)
 from breakglass.rotation import lockout, probe
 from breakglass.rotation.help import Help
 from breakglass.rotation.hold import SO_THAT_IT_DOES_NOT_LOCK, Hold, Over, pause, where, words
@@ -330,11 +341,41 @@ class Turn(Hold):
             problem = "No stored password that was tried works on the target."
             if self.held.state is State.UNKNOWN and (left > 1 or self.held.tries > 1):
                 await self.mark(rotate.move, State.RECONCILE, problem)
-            await self.until_forgotten(problem)
+            if self.held.state is State.RECONCILE and self.help and isinstance(self.rotator, Resets):
+                await self._reset(candidate, self.help, self.rotator)
+            else:
+                await self.until_forgotten(problem)
         elif found.id == candidate.id:
             await self._prove_stored()
         else:
             await self._send_and_prove(found, candidate)
+
+    async def _reset(self, candidate: Credential, help: Help, rotator: Resets) -> None:
+        """No stored secret works: the helper sets the same candidate. Afterwards it is applied, or unknown as ever; or
+        a person must help, because the target refuses the helper."""
+        async with self.open(Purpose.ROTATION, [candidate]) as (new,), help.given(self.held.id) as helper:
+            applying = await self.run_step(rotate.apply, by=help.account.id)
+            if applying is None:
+                raise Over
+            self.held = applying
+            faults.reach("rotation.resetting")
+            try:
+                async with self.in_time():
+                    await rotator.reset(self.place, helper, new)
+            except (ChangeRefused, TargetDown) as no:
+                if not isinstance(no, CurrentRefused | TargetDown):
+                    self.counted(self.held.guesses + 1)  # it may have looked whether the candidate is set already
+                await self.put_off(no.message, no.code, to=State.RECONCILE)
+                if isinstance(no, CurrentRefused):
+                    await self.store.run(SYSTEM, dormant.helper_refused, help.account.id)
+                raise Over from None
+            except Exception as error:
+                await self.mark(rotate.move, State.UNKNOWN, words(error))
+                await self.put_off(words(error), OutcomeUnknown.code)
+                raise Over from None
+            faults.reach("rotation.reset")
+            await self.mark(rotate.move, State.APPLIED)
+            faults.reach("rotation.applied")
 
     async def _first_that_works(self, plan: Sequence[Sequence[Credential]]) -> Credential | None:
         for part in plan:

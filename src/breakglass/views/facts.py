@@ -122,7 +122,11 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "rotation.owed": lambda t: f"The password of {t.where} is owed a change ({t['because']}).",
     "rotation.claimed": lambda t: "The rotation engine took the change over.",
     "rotation.staged": lambda t: f"A new password for {t.where} is stored in the vault; nothing was sent yet.",
-    "rotation.applying": lambda t: f"The new password is being set for {t.where}.",
+    "rotation.applying": lambda t: (
+        f"{say.where(t.book.place(t['by']))} resets the password of {t.where}, because no stored one works."
+        if t["by"]
+        else f"The new password is being set for {t.where}."
+    ),
     "rotation.applied": lambda t: f"The target took the new password of {t.where}; it is being proven.",
     "rotation.unknown": lambda t: f"The target's answer is missing: which password of {t.where} works is being tried.",
     "rotation.verified": lambda t: f"The new password of {t.where} is proven.",

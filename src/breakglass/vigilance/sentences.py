@@ -134,8 +134,9 @@ _WORDS: dict[str, Words] = {
     ),
     "rotation.reconcile": lambda s: say(
         f"No stored password of {s.account} works",
-        f"{s.text('problem')} Look whether somebody changed it on the target. Set one there by another way in, and "
-        "store it: `breakglass estate store`. Breakglass goes on from there by itself.",
+        f"{s.text('problem')} Look whether somebody changed it on the target. Its helper resets it, where the "
+        "roster names one; else set one there by another way in, and store it: `breakglass estate store`. Breakglass "
+        "goes on from there by itself.",
         CRITICAL,
     ),
     "rotation.put_off": _put_off,

@@ -22,12 +22,10 @@ from ldap3.utils.conv import escape_filter_chars
 from breakglass.errors import OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
 from breakglass.model.trace import MOST, Trace
-from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Place, Remainder
-from breakglass.plugins.ldap.signing import LoginRefused, Session, signed_in
+from breakglass.plugin_api.rotator import Admission, ChangeRefused, CurrentRefused, Helper, Place, Remainder
+from breakglass.plugins.ldap import helping
+from breakglass.plugins.ldap.signing import LoginRefused, Session, Undecided, signed_in
 
-_REFERRAL = 10
-_MAYBE = frozenset({1, 2, 3, 11, 51, 52, 54, 80})
-"""operationsError, protocolError, timeLimitExceeded, adminLimitExceeded, busy, unavailable, loopDetect, other."""
 _MEMBERS = ("member", "uniqueMember", "memberUid")
 
 
@@ -80,6 +78,49 @@ class Ldap:
         except (LoginRefused, LDAPException, OSError):
             raise _not_told(place, "what was left behind there") from None
 
+    # -- by another entry ----------------------------------------------------------------------------------------------
+
+    async def enable(self, place: Place, helper: Helper) -> None:
+        await self._modify(place, helper, {helping.LOCKED: [(ldap3.MODIFY_DELETE, [])]})
+
+    async def disable(self, place: Place, helper: Helper) -> None:
+        await self._modify(place, helper, {helping.LOCKED: [(ldap3.MODIFY_REPLACE, [helping.FOR_EVER])]})
+
+    async def enabled(self, place: Place, helper: Helper) -> bool:
+        return not await helping.locked(place, helper, within=self._within)
+
+    async def admits(self, place: Place, secret: Secret) -> Admission:
+        """A locked entry is refused before its password is looked at: that it was right, no directory says."""
+        try:
+            async with signed_in(place, secret, **self._within):
+                return Admission.IN
+        except LoginRefused:
+            return Admission.REFUSED
+        except Undecided as told:
+            if told.why != "locked":
+                raise
+            return Admission.REFUSED
+
+    async def reset(self, place: Place, helper: Helper, new: Secret) -> None:
+        fresh = new.reveal().decode()
+
+        def modify(connection: ldap3.Connection) -> Any:
+            return connection.extend.standard.modify_password(place.username, new_password=fresh)
+
+        try:
+            await helping.write(place, helper, modify, within=self._within)
+        except CurrentRefused:
+            raise
+        except ChangeRefused:  # a directory with a history refuses the one that is set
+            if not await self.works(place, new):
+                raise
+
+    async def _modify(self, place: Place, helper: Helper, changes: dict[str, Any]) -> None:
+        def modify(connection: ldap3.Connection) -> Any:
+            return connection.modify(place.username, changes)  # type: ignore[no-untyped-call]
+
+        await helping.write(place, helper, modify, within=self._within)
+
     async def _set_before(self, place: Place, new: Secret, refused: LoginRefused) -> None:
         """The current password is refused: fine if an earlier attempt has already set the new one."""
         try:
@@ -107,13 +148,13 @@ async def _set(place: Place, session: Session, current: Secret, new: Secret) -> 
         code = -1
     if code == 0:
         return
-    if code == _REFERRAL:
+    if code == helping.REFERRAL:
         raise TargetDown(
             f"{place.endpoint} can only be read: it is a replica.",
             what_to_do="Name the provider as the target's endpoint in the roster; it is tried again.",
             about=str(place.endpoint),
         )
-    if code in _MAYBE or code < 0:
+    if code in helping.MAYBE or code < 0:
         raise Sent(
             f"The new password of {place.username} was sent to {place.endpoint}, and no answer came.",
             what_to_do="It is probed which password works, and then gone on from there. Do nothing by hand.",

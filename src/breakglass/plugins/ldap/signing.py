@@ -43,6 +43,13 @@ class LoginRefused(Refused):
     code = "login_refused"
 
 
+class Undecided(OutcomeUnknown):
+    """The directory answered, and neither accepted nor refused the password."""
+
+    why = ""
+    """`locked`, `expired`, `to be changed`, or a result in words."""
+
+
 class Session:
     """A bound connection; each act runs in a thread, within its time."""
 
@@ -138,14 +145,16 @@ def policy_error(value: bytes | dict[str, Any]) -> str:
     return ""
 
 
-def _undecided(place: Place, why: str) -> OutcomeUnknown:
+def _undecided(place: Place, why: str) -> Undecided:
     where = str(place.endpoint)
-    return OutcomeUnknown(
+    told = Undecided(
         f"{where} neither accepted nor refused the password of {place.username} ({why}).",
         what_to_do="Nothing is decided: it is tried again. If it stays so, look in the directory whether the entry is "
         "locked, or its password has run out or must be changed.",
         about=where,
     )
+    told.why = why
+    return told
 
 
 async def _in_thread(act: Callable[[], T], within: timedelta) -> T:

@@ -21,13 +21,10 @@ import pymysql
 from breakglass.errors import OutcomeUnknown, TargetDown
 from breakglass.model.secret import Secret
 from breakglass.model.trace import MOST, Trace
-from breakglass.plugin_api.rotator import ChangeRefused, CurrentRefused, Place, Remainder
-from breakglass.plugins.mariadb.signing import LoginRefused, Session, signed_in
+from breakglass.plugin_api.rotator import Admission, ChangeRefused, CurrentRefused, Helper, Place, Remainder
+from breakglass.plugins.mariadb import helping
+from breakglass.plugins.mariadb.signing import Locked, LoginRefused, Session, signed_in
 
-_MAYBE = frozenset({1053, 1080, 1152, 1184, 1317, 1927, 1969})
-"""Errors of the server after which it may have happened: shutting down, aborted, interrupted, killed, timed out."""
-_CLIENT = range(2000, 3000)
-"""PyMySQL's own: the connection broke."""
 _MAY_NOT_LOOK = frozenset({1044, 1142, 1143, 1227})
 _END_WITHIN = 5.0
 _OTHERS = """
@@ -108,6 +105,30 @@ class MariaDB:
             raise _not_told(place, "what was left behind there") from None
         return sorted(found)[:MOST]
 
+    # -- by another account --------------------------------------------------------------------------------------------
+
+    async def enable(self, place: Place, helper: Helper) -> None:
+        await helping.at_each_host(place, helper, "ALTER USER %s@%s ACCOUNT UNLOCK", within=self._within)
+
+    async def disable(self, place: Place, helper: Helper) -> None:
+        await helping.at_each_host(place, helper, "ALTER USER %s@%s ACCOUNT LOCK", within=self._within)
+
+    async def enabled(self, place: Place, helper: Helper) -> bool:
+        return not await helping.locked(place, helper, within=self._within)
+
+    async def admits(self, place: Place, secret: Secret) -> Admission:
+        try:
+            async with signed_in(place, secret, **self._within):
+                return Admission.IN
+        except Locked:
+            return Admission.SHUT
+        except LoginRefused:
+            return Admission.REFUSED
+
+    async def reset(self, place: Place, helper: Helper, new: Secret) -> None:
+        command = "ALTER USER %s@%s IDENTIFIED BY PASSWORD %s"
+        await helping.at_each_host(place, helper, command, _hashed(new), within=self._within)
+
     async def _set_before(self, place: Place, new: Secret, refused: LoginRefused) -> None:
         """The current password is refused: fine if an earlier attempt has already set the new one."""
         try:
@@ -126,13 +147,16 @@ class _Sent(OutcomeUnknown):
     """The statement was sent."""
 
 
+def _hashed(new: Secret) -> str:
+    """As mysql_native_password keeps it: the server never sees the password itself."""
+    return f"*{sha1(sha1(new.reveal(), usedforsecurity=False).digest(), usedforsecurity=False).hexdigest().upper()}"
+
+
 async def _set(place: Place, session: Session, new: Secret) -> None:
-    hashed = sha1(sha1(new.reveal(), usedforsecurity=False).digest(), usedforsecurity=False).hexdigest().upper()
     try:
-        await session.rows("SET PASSWORD = %s", f"*{hashed}")
+        await session.rows("SET PASSWORD = %s", _hashed(new))
     except (pymysql.MySQLError, OSError) as error:  # TimeoutError is one
-        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        if isinstance(error, pymysql.MySQLError) and code and code not in _MAYBE and code not in _CLIENT:
+        if code := helping.definite(error):
             raise ChangeRefused(
                 f"{place.endpoint} refused the new password of {place.username} (error {code}).",
                 what_to_do="Look whether the account signs in by mysql_native_password, and whether a plugin that "

@@ -28,6 +28,8 @@ from breakglass.plugins.in_tls.stream import mismatch, pinned
 
 T = TypeVar("T")
 _WRONG_PASSWORD = 1045
+_LOCKED = 4151
+"""ER_ACCOUNT_HAS_BEEN_LOCKED."""
 _NOT_NOW = frozenset({1040, 1053, 1129, 1130, 1203})
 """ER_CON_COUNT, ER_SERVER_SHUTDOWN, ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED, ER_TOO_MANY_USER_CONNECTIONS."""
 
@@ -36,6 +38,10 @@ class LoginRefused(Refused):
     """The target definitely refuses this password for this account."""
 
     code = "login_refused"
+
+
+class Locked(OutcomeUnknown):
+    """The server says that the account is locked."""
 
 
 class Session:
@@ -123,7 +129,8 @@ def _meaning(place: Place, connection: _Connection, error: Exception) -> Excepti
             what_to_do="Nothing was sent. Check that it is up, has TLS and lets this node in; it is tried again.",
             about=where,
         )
-    return OutcomeUnknown(
+    unknown = Locked if code == _LOCKED else OutcomeUnknown
+    return unknown(
         f"{where} neither accepted nor refused the password of {place.username} ({code or type(cause).__name__}).",
         what_to_do="Nothing is decided: it is tried again. If it stays so, look on the server whether the account is "
         "locked, or its password has run out.",
