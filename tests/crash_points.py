@@ -60,7 +60,7 @@ ROTATION = (
     "rotation.sent",
     *_steps("rotate.move"),
     "rotation.applied",
-    *_steps("rotate.guess"),
+    *_steps("rotate.guess", "rotate.prove"),
     "rotation.verified",
     *_steps("rotate.finish"),
     "rotation.done",

@@ -23,6 +23,7 @@ from breakglass.model.change import Fact
 from breakglass.model.grant import Grant
 from breakglass.model.ids import CredentialId, GrantId, RecordingId, RequestId, SessionId
 from breakglass.model.people import SYSTEM, Actor
+from breakglass.model.proof import Proof, Seen
 from breakglass.model.request import AccessRequest
 from breakglass.model.review import Classification, Review
 from breakglass.model.rotation import Rotation, State
@@ -281,8 +282,18 @@ class World:
         self.run(SYSTEM, rotate.refuse, held, self.clock.at, "too plain")
         held = self.run(SYSTEM, rotate.claim, due.id)
         self.run(SYSTEM, rotate.stage, held, third, version + 2, b"sealed")
-        for state in (State.APPLYING, State.UNKNOWN, State.RECONCILE, State.APPLYING, State.APPLIED, State.VERIFIED):
+        for state in (State.APPLYING, State.UNKNOWN, State.RECONCILE, State.APPLYING, State.APPLIED):
             self.run(SYSTEM, rotate.move, held, state)
+        staged = self.store.look(lambda look: look.get(Rotation, held.id))
+        new, old = self.store.look(rotate.candidate, staged), self.store.look(rotate.current, held.account)
+        assert old is not None
+        for number, one in enumerate((old, new), 1):
+            self.run(SYSTEM, rotate.guess, held, one, number)
+        seen = {
+            one.id: Seen(credential=one.id, version=one.version, accepted=one is new, at=self.clock.at, how="model")
+            for one in (new, old)
+        }
+        self.run(SYSTEM, rotate.prove, held, Proof(new=seen[new.id], old=seen[old.id]))
         self.run(SYSTEM, rotate.finish, held, "")
 
     def ask(self, id: str) -> RequestId:

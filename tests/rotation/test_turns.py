@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from breakglass.errors import HostKeyMismatch, OutcomeUnknown, TargetDown, Unavailable
+from breakglass.errors import HostKeyMismatch, Malformed, OutcomeUnknown, TargetDown, Unavailable
 from breakglass.flow import rotate
 from breakglass.model import credential as credentials
+from breakglass.model import proof as proofs
 from breakglass.model import session as sessions
 from breakglass.model.people import SYSTEM
 from breakglass.model.rotation import Because, Rotation, State
@@ -78,6 +79,37 @@ async def test_the_log_says_which_secrets_were_taken_out_and_none_of_them(world:
     assert fact.data == {"purpose": "rotation", "account": case.account.id, "credentials": f"{ids[1]} {ids[2]}"}
     everything = repr(world.log.facts)
     assert not any(secret.decode() in everything for secret in case.stored())
+
+
+async def test_what_was_observed_stands_in_the_log_twice(world: World) -> None:
+    case = world.case()
+    await until_done(case)
+    facts = {one.fact.kind: one.fact.data for one in world.log.facts if one.fact.about == case.id}
+    ids = {one.version: one.id for one in case.credentials()}
+    text = str(facts["rotation.verified"]["proof"])
+    proof = proofs.read(text)
+    assert proof.old is not None
+    assert (proof.new.credential, proof.new.version, proof.new.how) == (ids[2], 2, "model")
+    assert (proof.old.credential, proof.old.version) == (ids[1], 1)
+    assert facts["rotation.done"]["proof"] == text == case.rotation().proof
+    assert (facts["rotation.done"]["new"], facts["rotation.done"]["old"]) == ("accepted", "refused")
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [("accepted", "refused"), ("refused", "accepted"), ("new", "old"), ("crd_b 2", "crd_a 1"), ("2", "0"), ("\n", " ")],
+)
+def test_what_is_no_proof(word: str, other: str) -> None:
+    text = "new crd_b 2 accepted 2026-01-01T00:00:00Z model\nold crd_a 1 refused 2026-01-01T00:00:00Z model"
+    assert proofs.read(text).text() == text
+    with pytest.raises(Malformed):
+        proofs.read(text.replace(word, other, 1))
+
+
+def test_nothing_to_refuse_is_said() -> None:
+    text = "new crd_b 2 accepted 2026-01-01T00:00:00Z model\nold none"
+    assert proofs.read(text).old is None
+    assert proofs.read(text).text() == text
 
 
 async def test_a_lost_answer_sends_the_same_candidate_again(world: World) -> None:
@@ -500,6 +532,8 @@ async def test_what_is_new_since_the_last_look_is_told_at_a_close(world: World) 
     assert lines == ["+ key root: SHA256:new", "+ user eve (uid 0, /bin/sh)", "- 1 cron"]
     done = [one.fact for one in world.log.facts if one.fact.about == case.id and one.fact.kind == "rotation.done"]
     assert done[0].data["remains"] == case.rotation().remains, "the review must be able to check it"
+    looks = [one.fact.data["traces"] for one in world.log.facts if one.fact.kind == "target.looked"]
+    assert [done[0].data["looked_before"], done[0].data["looked_after"]] == looks[-2:]
     close(case)
     await until_done(case)
     assert case.rotation().remains == "", "it was told once, and is what the next look is compared with"

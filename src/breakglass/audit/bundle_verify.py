@@ -114,7 +114,7 @@ class _Run:
         self.bundle = Bundle(request="", checkpoint=b"", entries=(), heads=())
         self.roots: dict[int, bytes] = {}
         self.used: set[int] = set()
-        self.erasures, self.followed = Erasures(), Follow()
+        self.erasures, self.followed = Erasures(), Follow(whole=False)
         self.said = Said(pin, self._root, self.erasures, whole=False)
         self.head: note.Checkpoint | None = None
         self.origin = self.exported_at = ""

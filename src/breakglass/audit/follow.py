@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from breakglass.audit.event import Event, in_micros, micros
+from breakglass.audit.proofs import Proofs
 from breakglass.errors import Tampered
 from breakglass.model.change import Moves
 from breakglass.model.credential import Credential
@@ -42,7 +43,9 @@ _CALL = "Keep the log as it is, and call the auditors."
 
 
 class Follow:
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
+        """`whole`: every entry of the log will come by."""
+        self._proofs = Proofs(whole=whole)
         self.rows: Rows = {
             name: {}
             for name in (
@@ -80,6 +83,8 @@ class Follow:
             "rotation.claimed": self._rotation_claimed,
             "rotation.discarded": self._rotation_discarded,
             "rotation.put_off": self._rotation_put_off,
+            "rotation.login_tried": lambda event, _at: self._proofs.tried(event),
+            "target.looked": lambda event, _at: self._proofs.looked(event),
             "account.not_disabled": self._not_disabled,
             **{f"account.{state}": self._dormancy for state in DormancyState},
             "review.opened": self._review_opened,
@@ -220,6 +225,7 @@ class Follow:
     # -- credentials and rotations -------------------------------------------------------------------------------------
     def _credential_stored(self, event: Event, at: int) -> None:
         self._credential(event.about, event, at, CredentialState.CURRENT)
+        self._proofs.stored(event.text("account"), event.about)
 
     def _credential_previous(self, event: Event, _at: int) -> None:
         self._move("credential", event.about, CredentialState.PREVIOUS, Credential.MOVES)
@@ -257,7 +263,13 @@ class Follow:
         elif to is RotationState.REFUSED:
             self._move("credential", row["candidate"], CredentialState.UNUSED, Credential.MOVES)
             row["candidate"] = None
+        elif to is RotationState.APPLYING:
+            self._proofs.sent(event.about)
+        elif to is RotationState.VERIFIED:
+            self._proofs.verified(event, row["candidate"])
+            row["proof"] = event.data.get("proof", "")
         elif to is RotationState.DONE:
+            self._proofs.done(event)
             row.update(done_at=at, remains=event.text("remains"))
             self._move("credential", event.text("credential"), CredentialState.CURRENT, Credential.MOVES)
 

@@ -20,6 +20,7 @@ from breakglass.model.change import Change, Fact
 from breakglass.model.credential import Credential
 from breakglass.model.grant import Grant
 from breakglass.model.ids import CredentialId, RotationId
+from breakglass.model.proof import Proof
 from breakglass.model.rotation import Because, Rotation, State
 from breakglass.model.session import Session
 from breakglass.model.target import AccountId
@@ -181,6 +182,11 @@ def move(work: Work, held: Rotation, to: State, problem: str = "") -> Rotation:
     return work.apply(rotations.move(under_fence(work, held), to, problem=problem))
 
 
+def prove(work: Work, held: Rotation, proof: Proof) -> Rotation:
+    """The new secret was accepted and the old one refused."""
+    return work.apply(rotations.prove(under_fence(work, held), proof))
+
+
 def guess(work: Work, held: Rotation, credential: Credential, guesses: int) -> Rotation:
     """A login comes that the target may refuse."""
     return work.apply(rotations.guess(under_fence(work, held), credential, guesses=guesses, now=work.now))
@@ -202,7 +208,12 @@ def give_back(work: Work, held: Rotation, until: datetime, why: str) -> Rotation
 
 
 def finish(
-    work: Work, held: Rotation, remains: str, traces: str = "", dependents: Sequence[AccountId] = ()
+    work: Work,
+    held: Rotation,
+    remains: str,
+    traces: str = "",
+    dependents: Sequence[AccountId] = (),
+    looked: tuple[str, str] = ("", ""),
 ) -> Rotation:
     """`dependents` are owed a change, too; theirs carry on no further, so that a circle of accounts comes to rest."""
     rotation = under_fence(work, held)
@@ -216,7 +227,7 @@ def finish(
     new, old = candidate(work, rotation), current(work, rotation.account)
     if old:
         work.apply(credentials.retire(old))
-    return work.apply(rotations.finish(rotation, new, remains=remains, now=work.now))
+    return work.apply(rotations.finish(rotation, new, remains=remains, now=work.now, looked=looked))
 
 
 def release(work: Work, held: Rotation, purpose: str, wanted: Sequence[CredentialId]) -> Rotation:

@@ -21,6 +21,7 @@ from breakglass.model import credential as credentials
 from breakglass.model.change import Change, Fact, Moves
 from breakglass.model.credential import Credential
 from breakglass.model.ids import CredentialId, RotationId
+from breakglass.model.proof import NONE, Proof
 from breakglass.model.target import AccountId
 
 
@@ -92,6 +93,8 @@ class Rotation:
     remains: str = ""
     """What remains on the target after the end, one thing a line: what still runs as the account (`process …`), what is
     new since the last look (`+ key …`) and what is gone (`- 1 key`). Empty when nothing remains."""
+    proof: str = ""
+    """What was observed, from `verified` on: see `model.proof`. Empty for a change from before proofs were kept."""
     done_at: datetime | None = None
     state: State = State.OWED
 
@@ -148,6 +151,13 @@ def move(rotation: Rotation, to: State, *, problem: str = "", by: str = "") -> C
     if by:
         data["by"] = by
     return Change(replace(rotation, state=to, problem=problem), (Fact(f"rotation.{to}", rotation.id, data),))
+
+
+def prove(rotation: Rotation, proof: Proof) -> Change[Rotation]:
+    """The new secret was accepted, and the old one refused."""
+    change, text = move(rotation, State.VERIFIED), proof.text()
+    fact = change.facts[0]
+    return Change(replace(change.value, proof=text), (Fact(fact.kind, fact.about, {**fact.data, "proof": text}),))
 
 
 def guess(rotation: Rotation, credential: Credential, *, guesses: int, now: datetime) -> Change[Rotation]:
@@ -223,8 +233,12 @@ def freed(rotation: Rotation) -> Change[Rotation]:
     return Change(replace(rotation, leased_until=None), (fact,))
 
 
-def finish(rotation: Rotation, candidate: Credential, *, remains: str, now: datetime) -> Change[Rotation]:
-    """Proven: the candidate becomes the current credential. (The old one was relabelled just before, in the same
+def finish(
+    rotation: Rotation, candidate: Credential, *, remains: str, now: datetime, looked: tuple[str, str] = ("", "")
+) -> Change[Rotation]:
+    """`looked`: digests of the look of before and of this one, where the two were compared.
+
+    Proven: the candidate becomes the current credential. (The old one was relabelled just before, in the same
     transaction: an account has one current credential at any instant.)"""
     if rotation.state is not State.VERIFIED:
         raise WrongState("This rotation is not proven.", what_to_do="Nothing: it goes on by itself.", about=rotation.id)
@@ -235,8 +249,11 @@ def finish(rotation: Rotation, candidate: Credential, *, remains: str, now: date
         "credential": candidate.id,
         "version": candidate.version,
         "new": "accepted",
-        "old": "refused",
+        "old": "none" if rotation.proof.endswith(NONE) else "refused",
+        "proof": rotation.proof,
         "remains": remains,
     }
+    if looked[0]:
+        data |= {"looked_before": looked[0], "looked_after": looked[1]}
     fact = Fact("rotation.done", rotation.id, data)
     return Change(value, (fact,), also=(replace(candidate, state=credentials.State.CURRENT),))

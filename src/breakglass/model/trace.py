@@ -40,8 +40,13 @@ class Look:
 
 
 def looked(look: Look) -> Change[Look]:
-    digest = sha256(look.traces.encode()).hexdigest()
-    return Change(look, (Fact("target.looked", look.id, {"account": look.id, "traces": digest}),))
+    data: dict[str, str | int | bool] = {"account": look.id, "traces": digest(look.traces)}
+    return Change(look, (Fact("target.looked", look.id, data),))
+
+
+def digest(kept: str) -> str:
+    """Of a look as it is kept: SHA-256, in hexadecimal."""
+    return sha256(kept.encode()).hexdigest()
 
 
 def kept(traces: Sequence[Trace]) -> str:

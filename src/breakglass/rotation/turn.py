@@ -24,6 +24,7 @@ from breakglass.flow import dormant, rotate
 from breakglass.model import trace
 from breakglass.model.credential import Credential
 from breakglass.model.people import SYSTEM
+from breakglass.model.proof import Proof, Seen
 from breakglass.model.rotation import Because, Rotation, State, TakenOver
 from breakglass.model.secret import Secret
 from breakglass.model.target import Account
@@ -74,6 +75,7 @@ class Turn(Hold):
         """Credentials that the target has definitely refused in this turn."""
         self._remains: str | None = None
         self._traces = ""
+        self._looked = ("", "")
 
     async def run(self) -> None:
         """Raises `Unavailable` when the database takes no mark; the lease then runs out, and somebody goes on."""
@@ -207,15 +209,23 @@ class Turn(Hold):
         """The new one works and the old one is refused, or the turn is over. The new one goes last where the limit
         leaves room: a login that is accepted ends the target's count."""
         old_works = new_works = False
+        seen: dict[str, Seen] = {}
+
+        async def works(one: Credential, secret: Secret) -> bool:
+            accepted, at = await self.works(one, secret), self.store.now()
+            how = self.rotator.name
+            seen[one.id] = Seen(credential=one.id, version=one.version, accepted=accepted, at=at, how=how)
+            return accepted
+
         last = self.limit.left(self.held) > 1
         if not last:
-            new_works = await self.works(candidate, new)
+            new_works = await works(candidate, new)
         if current is not None and old is not None:
-            old_works = await self.works(current, old)
+            old_works = await works(current, old)
         if last:
-            new_works = await self.works(candidate, new)
+            new_works = await works(candidate, new)
         if new_works and not old_works:
-            await self.mark(rotate.move, State.VERIFIED)
+            await self.mark(rotate.prove, Proof(new=seen[candidate.id], old=seen[current.id] if current else None))
             faults.reach("rotation.verified")
             return
         if new_works:
@@ -241,7 +251,7 @@ class Turn(Hold):
                 self._remains = f"not looked at: {error.message}"
         await self._disable()
         remains = (self._remains or "")[:REMAINS_MAX]
-        await self.mark(rotate.finish, remains, self._traces, self.account.rotates_with)
+        await self.mark(rotate.finish, remains, self._traces, self.account.rotates_with, self._looked)
         faults.reach("rotation.done")
 
     async def _end_remains(self, new: Secret) -> None:
@@ -319,6 +329,7 @@ class Turn(Hold):
         before = await self.store.read(rotate.last_look, self.held)
         if closes and before is not None:
             new_and_gone = trace.difference(before.traces, found)
+            self._looked = trace.digest(before.traces), trace.digest(trace.kept(found))
             since = f"left behind since {instant.write(before.taken_at.replace(microsecond=0))}:"
             self._tell("\n".join((since, *new_and_gone)) if new_and_gone else "")
         if not used:

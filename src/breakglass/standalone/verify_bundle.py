@@ -730,6 +730,7 @@ class Judge:
         self.rosters, self.nonces, self.roots, self.used = [], {}, {}, set()
         self.made, self.state, self.approvers, self.grant, self.ended = None, "", {}, None, ""
         self.sessions, self.recordings, self.rotations, self.review = {}, {}, {}, None
+        self.tried, self.proofs = {}, {}
         self.private, self.erasing = {}, {}
         self.log, self.going_on = 1, {}
         self.taken = {}
@@ -918,11 +919,13 @@ class Judge:
             self.rotations[event.about] = "owed"
         elif kind == "rotation.done":
             need(self.rotations.get(event.about) == "verified", "it was done without being proven")
+            need(data.get("proof", "") == self.proofs.get(event.about, ""), "it was done with another proof")
             self.rotations[event.about] = "done"
         elif thing == "rotation":
             need(event.about in self.rotations, "it is another grant's rotation")
             if verb in ("staged", "applying", "applied", "verified", "unknown", "refused", "reconcile"):
                 self.rotations[event.about] = verb
+            self.proof(event, verb)
         elif kind == "review.opened":
             named = (event.text("grant"), event.text("request"), event.text("account"))
             need(
@@ -933,6 +936,29 @@ class Judge:
             self.review = {"id": event.about, "signed": False}
         elif kind == "review.signed":
             self.signed_review(event, said)
+
+    def proof(self, event, verb):
+        """Two lines: which secret was accepted, which refused. Both logins came after the candidate was sent last."""
+        here = self.tried.setdefault(event.about, {})
+        if verb == "staged":
+            here["staged"] = event.text("credential")
+        elif verb == "applying":
+            here["logins"] = {}
+        elif verb == "login_tried":
+            here.setdefault("logins", {})[event.text("credential")] = str(event.data.get("version"))
+        elif verb == "verified":
+            proof = self.proofs[event.about] = event.data.get("proof", "")
+            if not proof:  # from before proofs were kept
+                return
+            lines = [line.split(" ") for line in str(proof).split("\n")]
+            need(len(lines) == 2 and [line[0] for line in lines] == ["new", "old"], "its proof is none")
+            for line, word in zip(lines, ("accepted", "refused"), strict=True):
+                if line == ["old", "none"]:
+                    continue
+                need(len(line) == 6 and line[3] == word, "its proof is none")
+                need(here.get("logins", {}).get(line[1]) == line[2], "it proves a login that was not made")
+            need(lines[0][1] == here.get("staged"), "it proves another secret than the one that was to be set")
+            need(lines[1][1] != lines[0][1], "it proves one secret as both")
 
     def statement(self, index, event, said, kind):
         facts = said.facts

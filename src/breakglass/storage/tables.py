@@ -130,6 +130,7 @@ rotation_t = _table(
     Column("next_at", Instant, nullable=False),
     text("problem"),
     text("remains"),
+    text("proof"),
     Column("done_at", Instant),
     Column("state", Word(rotation.State), nullable=False),
     Index("rotation_due", "state", "next_at"),

@@ -88,7 +88,8 @@ def _release(t: _Told) -> str:
 
 def _done(t: _Told) -> str:
     left = f" Left behind on the target: {'; '.join(t['remains'].splitlines())}." if t["remains"] else ""
-    return f"The password of {t.where} was changed and proven: the new one is accepted, the old one is refused.{left}"
+    old = "there was no old one" if t["old"] == "none" else "the old one is refused"
+    return f"The password of {t.where} was changed and proven: the new one is accepted, {old}.{left}"
 
 
 def _refusal(t: _Told) -> str:

@@ -1,7 +1,11 @@
 """Rotations as people see them: what is owed, what keeps it, what comes next."""
 
+from datetime import datetime
+
 from sqlalchemy import case, func, select
 
+from breakglass.errors import Malformed
+from breakglass.model import proof as proofs
 from breakglass.model.rotation import Because, Rotation, State
 from breakglass.storage.work import Read
 from breakglass.views import page_shapes, say, shapes
@@ -80,5 +84,19 @@ def shown(look: Read, book: Book, rotation: Rotation) -> shapes.Rotation:
         done_at=rotation.done_at,
         problem=rotation.problem,
         remains=rotation.remains,
+        proof=_proof(rotation.proof, now),
         sentence=" ".join(words),
+    )
+
+
+def _proof(text: str, now: datetime) -> tuple[str, ...]:
+    """As people read it; nothing for a change from before proofs were kept, or a row that is none."""
+    try:
+        proof = proofs.read(text)
+    except Malformed:
+        return ()
+    new, old = proof.new, proof.old
+    return (
+        f"Version {new.version} was accepted {say.at(new.at, now)}.",
+        f"Version {old.version} was refused {say.at(old.at, now)}." if old else "There was no older one to be refused.",
     )

@@ -122,6 +122,8 @@ class Rotation:
     done_at: datetime | None
     problem: str
     remains: str
+    proof: tuple[str, ...]
+    """Both proofs in words, once they are there: the new one's, then the old one's."""
     sentence: str
 
 

@@ -1,4 +1,4 @@
-"""Accounts may be dormant between uses, and rotations are owed for one more reason.
+"""Accounts may be dormant between uses; rotations are owed for one more reason, and keep what was observed.
 
 Revision ID: 0017
 """
@@ -45,6 +45,8 @@ def upgrade() -> None:
     if op.get_bind().dialect.name != "sqlite":
         op.drop_constraint("rotation_because", "rotation", type_="check")
         op.create_check_constraint("rotation_because", "rotation", BECAUSE)
+        op.add_column("rotation", sa.Column("proof", sa.String(), nullable=False, server_default=""))
+        op.alter_column("rotation", "proof", server_default=None)
         return
     # SQLite changes no constraint in place: the table is made anew.
     op.rename_table("rotation", "rotation_before")
@@ -67,6 +69,7 @@ def upgrade() -> None:
         sa.Column("next_at", sa.BigInteger(), nullable=False),
         sa.Column("problem", sa.String(), nullable=False),
         sa.Column("remains", sa.String(), nullable=False),
+        sa.Column("proof", sa.String(), nullable=False),
         sa.Column("done_at", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.String(32), nullable=False),
         sa.CheckConstraint(BECAUSE, name="rotation_because"),
@@ -77,7 +80,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     names = ", ".join(f'"{name}"' for name in BEFORE)
-    op.execute(f"INSERT INTO rotation ({names}) SELECT {names} FROM rotation_before")  # noqa: S608
+    op.execute(f"INSERT INTO rotation ({names}, proof) SELECT {names}, '' FROM rotation_before")  # noqa: S608
     op.drop_table("rotation_before")
     op.create_index(op.f("ix_rotation_account"), "rotation", ["account"], unique=False)
     op.create_index("rotation_due", "rotation", ["state", "next_at"], unique=False)
