@@ -29,10 +29,10 @@ def story(proof: str = PROOF, done: str | None = None, tried: Mapping[str, int] 
     ]
 
 
-def ours(events: list[Event], *, whole: bool = True, current: str = "crd_a") -> None:
+def ours(events: list[Event], *, whole: bool = True, current: str = "crd_a", before: str = "") -> None:
     proofs, candidate = Proofs(whole=whole), ""
-    if current:
-        proofs.stored(ACCOUNT, current)
+    for one in filter(None, (before, current)):
+        proofs.stored(ACCOUNT, one)
     for event in events:
         match event.kind:
             case "rotation.staged":
@@ -117,3 +117,13 @@ def test_looks_that_were_compared_stand_in_the_log() -> None:
     ours([told("target.looked", traces="ab"), *story()[:-1], compared])
     with pytest.raises(BreakglassError, match="does not know"):
         ours([*story()[:-1], compared])
+
+
+def test_a_target_restored_from_a_backup() -> None:
+    """It takes an older password: that one is refused afterwards, and what was current was refused before."""
+    probed = [told("rotation.login_tried", credential="crd_now", version=9), *story()]
+    ours(probed, current="crd_now", before="crd_a")
+    theirs(probed)
+    for events, before in ((probed, ""), (story(), "crd_a")):  # never stored; what was current was not tried
+        with pytest.raises(BreakglassError, match="what was current"):
+            ours(events, current="crd_now", before=before)

@@ -12,6 +12,7 @@ from breakglass.faults import POINTS
 from breakglass.model import credential as credentials
 from breakglass.model.dormancy import State as Standing
 from breakglass.model.rotation import Because, State
+from tests.rotation.proving import must_be_proven
 from tests.rotation.test_dormant import owed, standing
 from tests.rotation.world import LIFE, WILD, Case, World, points_that_kill
 
@@ -76,6 +77,7 @@ def play(world: World, runner: asyncio.Runner, numbers: list[int], only: tuple[s
     must_be_done(case)
     if case.account.dormant:
         must_come_to_sleep(case, runner)
+    must_be_proven(world, case.account.id)
 
 
 def must_come_to_sleep(case: Case, runner: asyncio.Runner) -> None:

@@ -20,6 +20,7 @@ from breakglass.model.secret import Secret
 from breakglass.model.trace import Look, Trace
 from breakglass.plugin_api.rotator import ChangeRefused, Place, Remainder
 from breakglass.rotation import hold
+from tests.rotation.proving import must_be_proven
 from tests.rotation.test_marks import put_session
 from tests.rotation.world import CUSTODIAN, LIFE, Case, World
 
@@ -318,6 +319,7 @@ async def test_a_target_restored_from_a_backup_is_found_by_an_older_password(wor
     await until_done(case, 60)
     assert not case.target.locked
     assert case.current() == case.target.password != b"first"
+    must_be_proven(world, case.account.id)
 
 
 @pytest.mark.parametrize("limit", ["2/60", "3/600", "5/900"])

@@ -260,6 +260,7 @@ class Follow:
         if to is RotationState.STAGED:
             row["candidate"] = event.text("credential")
             self._credential(row["candidate"], event, at, CredentialState.PENDING)
+            self._proofs.staged(event.text("account"), row["candidate"])
         elif to is RotationState.REFUSED:
             self._move("credential", row["candidate"], CredentialState.UNUSED, Credential.MOVES)
             row["candidate"] = None

@@ -4,7 +4,8 @@
     target.looked (each look of before) ────────────────────────────────────────────▶ rotation.done (looks compared)
 
 Both logins of a proof were made since the candidate was sent last; the new one is the candidate, the old one what was
-current. Logs from before proofs were kept have none: then only the order of the states is known.
+current. A target that was restored from a backup has an older password: then the old one is that, and what was current
+was tried in this rotation, too. Logs from before proofs were kept have none: only the order of their states is known.
 """
 
 from breakglass.audit.event import Event
@@ -21,18 +22,27 @@ class Proofs:
         self._whole = whole
         self._tried: dict[str, dict[str, int]] = {}
         """Rotation -> credential -> version, of the logins since the candidate was sent last."""
+        self._asked: dict[str, set[str]] = {}
+        """Rotation -> credentials that it tried at all."""
         self._proven: dict[str, str] = {}
         self._current: dict[str, str] = {}
+        self._stored: dict[str, set[str]] = {}
+        """Account -> every credential that may ever have been set on the target."""
         self._looks: dict[str, set[str]] = {}
 
     def stored(self, account: str, credential: str) -> None:
         self._current[account] = credential
+        self.staged(account, credential)
+
+    def staged(self, account: str, credential: str) -> None:
+        self._stored.setdefault(account, set()).add(credential)
 
     def sent(self, rotation: str) -> None:
         self._tried[rotation] = {}
 
     def tried(self, event: Event) -> None:
         self._tried.setdefault(event.about, {})[event.text("credential")] = event.number("version")
+        self._asked.setdefault(event.about, set()).add(event.text("credential"))
 
     def looked(self, event: Event) -> None:
         self._looks.setdefault(event.text("account"), set()).add(event.text("traces"))
@@ -50,7 +60,9 @@ class Proofs:
         account = event.text("account")
         if before and self._whole and before not in self._looks.get(account, ()):
             raise Tampered("It compares with a look that the log does not know.", what_to_do=_CALL)
-        self._current[account] = event.text("credential")
+        self._tried.pop(event.about, None)
+        self._asked.pop(event.about, None)
+        self.stored(account, event.text("credential"))
 
     def _judge(self, event: Event, proof: Proof, candidate: str | None) -> None:
         if proof.new.credential != candidate:
@@ -59,9 +71,15 @@ class Proofs:
         for one in (proof.new, *((proof.old,) if proof.old else ())):
             if tried.get(one.credential) != one.version:
                 raise Tampered("It proves a login that the log has not been told of.", what_to_do=_CALL)
-        current = self._current.get(event.text("account"))
-        if self._whole and (proof.old.credential if proof.old else None) != current:
+        if self._whole and not self._replaces(event, proof.old.credential if proof.old else None):
             raise Tampered("It does not prove that what was current is refused.", what_to_do=_CALL)
+
+    def _replaces(self, event: Event, old: str | None) -> bool:
+        """Whether `old` is what the target may have had before."""
+        account = event.text("account")
+        current = self._current.get(account)
+        older = old in self._stored.get(account, ()) and current in self._asked.get(event.about, ())
+        return old == current or older
 
     @staticmethod
     def _read(text: str) -> Proof:
