@@ -194,15 +194,13 @@ async def live(search: Search) -> None:
     await step("tiles", lambda: run("", "audit", "export", "--tiles", str(search.out / "tiles")))
     if not world.database:
         await step("another key-encryption key", lambda: run("carol", "vault", "rotate-kek", "--yes"))
-        await step("a backup", lambda: run("", "backup", str(search.out / "backup.bgb")))
-        share_files = []
-        for number, share in enumerate(world.shares[:2]):
-            path = world.folder / f"share-{number}"
-            path.write_text(share)
-            share_files += ["--share-file", str(path)]
-        await step(
-            "a restore, tried", lambda: run("", "restore", str(search.out / "backup.bgb"), "--check", *share_files)
-        )
+    await step("a backup", lambda: run("", "backup", str(search.out / "backup.bgb")))
+    share_files = []
+    for number, share in enumerate(world.shares[:2]):
+        path = world.folder / f"share-{number}"
+        path.write_text(share)
+        share_files += ["--share-file", str(path)]
+    await step("a restore, tried", lambda: run("", "restore", str(search.out / "backup.bgb"), "--check", *share_files))
     await step("unsealing", lambda: unsealed(search))
 
 

@@ -1,13 +1,15 @@
 """Backup and restore: one encrypted file, which the custodians' shares open, and nothing else.
 
     backup    vault files ▸ database's snapshot ▸ settings, host key, recordings  ─ tar, encrypted ─▶ FILE
-    restore   FILE ─ k shares ─▶ scratch folder ▸ verified ▸ grants voided ▸ renamed to HOME
+    restore   FILE ─ k shares ─▶ scratch ▸ verified ▸ grants voided [▸ rows to a server, verified] ▸ renamed to HOME
 
 The vault's state is copied before the database: the log may be ahead of its high-water mark, never behind. Grants were
 given for the emergency of another day: what is restored honours none of them. The key of the `file` slot is never
-in a backup; a restored vault waits for custodians until its key file is there. Format: docs/formats/backup.md.
+in a backup; a restored vault waits for custodians until its key file is there. Where the rows lie on a server, the file
+holds them as the embedded database would, so that it is verified anywhere. Format: docs/formats/backup.md.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -30,7 +32,7 @@ from breakglass.codec import instant
 from breakglass.config import Home, Settings
 from breakglass.errors import BreakglassError, Malformed, NotFound, Tampered, Unavailable, WrongState
 from breakglass.model.secret import Secret
-from breakglass.storage import snapshot
+from breakglass.storage import copying, snapshot
 from breakglass.vault import backup_box, keys, seal_json, share_text, state
 from breakglass.vault.key_file import TITLE as KEY_FILE_TITLE
 from breakglass.vault.making import SEAL_FILE
@@ -43,7 +45,7 @@ MEMBERS = {"deployment", "made_at", "seal", "keys"}
 VAULT_FILES = (SEAL_FILE, keys.FILE, state.FILE)
 COPIES = 20
 """Tries to copy the vault's files while nobody replaces them."""
-PLAIN_FILES = (config.SETTINGS, "ssh_host_key", "ssh_host_key.pub", "alerts.jsonl")
+PLAIN_FILES = ("ssh_host_key", "ssh_host_key.pub", "alerts.jsonl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +60,24 @@ class Restored:
 
 
 def backup(home: Home, file: Path) -> int:
-    """Write the backup of `home` to `file`; returns its bytes. The node may run meanwhile.
+    """Write the backup of `home` to `file`; returns its bytes. The node may run meanwhile, and others on its database.
 
-    Raises `WrongState` when `file` is there already, `Malformed` for a database that is not the embedded one.
+    Raises `WrongState` when `file` is there already, `Unavailable` when database or disk do not let it.
     """
     settings = config.read(home)
-    if settings.database:
-        raise Malformed(
-            "This deployment's database is on a server, which this command can't back up yet.",
-            what_to_do="Back it up with pg_dump, and the data folder beside it, the folder first.",
-        )
     if file.exists():
         raise WrongState(f"{file} exists already.", what_to_do="Choose another name: a backup is never overwritten.")
     part = file.with_name(file.name + ".part")
     scratch = Path(tempfile.mkdtemp(prefix="backup.", dir=home.path))
     try:
         _copy_vault(home.vault, scratch)
-        snapshot.copy(home.database, scratch / home.database.name)
+        if settings.database:
+            copying.copy(settings.database, f"sqlite:///{scratch / home.database.name}")
+            snapshot.close(scratch / home.database.name)
+            config.write(Home(scratch), replace(settings, database=""))
+        else:
+            snapshot.copy(home.database, scratch / home.database.name)
+            shutil.copyfile(home.settings, scratch / config.SETTINGS)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as out:
             _write(out, home, settings, scratch)
             out.flush()
@@ -107,10 +110,12 @@ def _copy_vault(vault: Path, scratch: Path) -> None:
     )
 
 
-async def restore(file: Path, home: Home | None, shares: Sequence[str]) -> Restored:
-    """Restore `file` as the data folder `home`, once all of it is verified; without `home`, verify only.
+async def restore(file: Path, home: Home | None, shares: Sequence[str], database: str = "") -> Restored:
+    """Restore `file` as the data folder `home`, once all of it is verified; without `home`, verify only. `database`:
+    the address of an empty one that takes the rows; without it they lie in the folder.
 
-    Raises `WrongShare` (it names the share), `NotEnoughShares`, `Tampered`, `WrongState` when `home` is in use.
+    Raises `WrongShare` (it names the share), `NotEnoughShares`, `Tampered`, `WrongState` when `home` is in use or there
+    is something in `database`.
     """
     if home is not None and home.path.exists() and any(home.path.iterdir()):
         raise WrongState(f"{home.path} is in use already.", what_to_do="Choose an empty folder.")
@@ -127,6 +132,12 @@ async def restore(file: Path, home: Home | None, shares: Sequence[str]) -> Resto
                 settings, mark, voided = _check_vault(root, scratch)
         snapshot.check(scratch.database)
         entries = await _check_log(scratch, settings, mark)
+        if home is not None and database:
+            await asyncio.to_thread(copying.copy, f"sqlite:///{scratch.database}", database)
+            settings = replace(settings, database=database)
+            config.write(scratch, settings)
+            scratch.database.unlink()
+            await _check_log(scratch, settings, mark)  # as it lies there now
         if home is not None:
             with suppress(FileNotFoundError):
                 home.path.rmdir()
@@ -179,6 +190,7 @@ def _write(out: IO[bytes], home: Home, settings: Settings, scratch: Path) -> Non
 def _members(home: Home, scratch: Path) -> Iterator[tuple[Path, str]]:
     yield from ((scratch / name, f"vault/{name}") for name in VAULT_FILES)
     yield scratch / home.database.name, home.database.name
+    yield scratch / config.SETTINGS, config.SETTINGS
     yield from ((home.path / name, name) for name in PLAIN_FILES)
     for path in sorted(home.recordings.rglob("*")):
         yield path, str(path.relative_to(home.path))

@@ -30,6 +30,12 @@ def add(app: typer.Typer) -> None:
         check: Annotated[
             bool, typer.Option("--check", help="Verify it in a scratch folder, and keep nothing.")
         ] = False,
+        database: Annotated[
+            str,
+            typer.Option(
+                metavar="URL", help="postgresql://USER@HOST/NAME, an empty one; without it, a file in the data folder."
+            ),
+        ] = "",
     ) -> None:
         """Restore a backup into the empty data folder that --home names, once all of it is verified (custodians)."""
         import asyncio
@@ -37,6 +43,7 @@ def add(app: typer.Typer) -> None:
 
         from breakglass.app import backup as backups
         from breakglass.cli import shares as papers
+        from breakglass.cli.database import must_have_no_password
         from breakglass.cli.printing import out
         from breakglass.codec import instant
 
@@ -44,7 +51,8 @@ def add(app: typer.Typer) -> None:
         home = None if check else options.data_folder()
         file = file.expanduser().absolute()
         shares = papers.read_all(share_file or (), backups.shares_needed(file))
-        found = asyncio.run(backups.restore(file, home, shares))
+        must_have_no_password(database)
+        found = asyncio.run(backups.restore(file, home, shares, database))
         made = instant.write(found.made_at)
         told = [f"The backup of {made} is whole: the vault opens, {found.entries} entries of the log hold."]
         if home is not None:

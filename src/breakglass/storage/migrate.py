@@ -15,6 +15,7 @@ from breakglass import faults
 from breakglass.errors import Unavailable
 from breakglass.storage.engine import words
 
+VERSION_TABLE = "alembic_version"
 HERE = Path(__file__).parent / "migrations"
 TURN = 0x62_67_6D_69_67  # any number that nobody else takes in this database
 TURN_WITHIN = 300

@@ -25,6 +25,15 @@ def copy(database: Path, to: Path) -> None:
         ) from None
 
 
+def close(database: Path) -> None:
+    """One file again, without its write-ahead log. Raises `Unavailable`."""
+    try:
+        with closing(sqlite3.connect(database, timeout=10)) as found:
+            found.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        raise Unavailable(f"The copy could not be closed: {error}.", what_to_do="Is there room on the disk?") from None
+
+
 def check(database: Path) -> None:
     """Raises `Tampered` when SQLite finds the file damaged."""
     try:
